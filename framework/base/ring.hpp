@@ -1,0 +1,94 @@
+// A queue in one block of memory that grows by doubling: cheap at both ends, indexable, and without
+// memory of its own while it never held anything. For the broker's queues and windows, where
+// std::deque would cost an allocation every few elements and half a KiB when empty.
+// Popped elements are reset at once. Elements must be default-constructible and movable.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <memory>
+#include <utility>
+
+namespace lovage {
+
+template <class T>
+class ring {
+public:
+    [[nodiscard]] bool empty() const { return count_ == 0; }
+    [[nodiscard]] std::size_t size() const { return count_; }
+    [[nodiscard]] T& operator[](std::size_t index) { return slots_[slot(index)]; }
+    [[nodiscard]] const T& operator[](std::size_t index) const { return slots_[slot(index)]; }
+    [[nodiscard]] T& front() { return slots_[head_]; }
+    [[nodiscard]] const T& front() const { return slots_[head_]; }
+    [[nodiscard]] T& back() { return (*this)[count_ - 1]; }
+
+    void push_back(T value) {
+        reserve_one();
+        slots_[slot(count_)] = std::move(value);
+        ++count_;
+    }
+    void push_front(T value) {
+        reserve_one();
+        head_ = (head_ - 1) & (capacity_ - 1);
+        slots_[head_] = std::move(value);
+        ++count_;
+    }
+    T pop_front() {
+        T taken = std::exchange(slots_[head_], T{});
+        head_ = (head_ + 1) & (capacity_ - 1);
+        --count_;
+        return taken;
+    }
+    T pop_back() {
+        --count_;
+        return std::exchange(slots_[slot(count_)], T{});
+    }
+    /// Inserts before `index`, moving the elements in front of it; for places near the front.
+    void insert(std::size_t index, T value) {
+        push_front(T{});
+        for (std::size_t i = 0; i < index; ++i) {
+            (*this)[i] = std::move((*this)[i + 1]);
+        }
+        (*this)[index] = std::move(value);
+    }
+    /// Removes the element at `index`, moving the elements behind it.
+    void erase(std::size_t index) {
+        for (std::size_t i = index; i + 1 < count_; ++i) {
+            (*this)[i] = std::move((*this)[i + 1]);
+        }
+        pop_back();
+    }
+    /// Drops everything, memory included.
+    void clear() {
+        slots_.reset();
+        capacity_ = head_ = count_ = 0;
+    }
+
+private:
+    static constexpr std::size_t first_capacity = 8;
+
+    [[nodiscard]] std::size_t slot(std::size_t index) const {
+        return (head_ + index) & (capacity_ - 1);
+    }
+    void reserve_one() {
+        if (count_ < capacity_) {
+            return;
+        }
+        const std::size_t wanted = capacity_ == 0 ? first_capacity : capacity_ * 2;
+        auto bigger = std::make_unique<T[]>(wanted);
+        for (std::size_t i = 0; i < count_; ++i) {
+            bigger[i] = std::move((*this)[i]);
+        }
+        slots_ = std::move(bigger);
+        capacity_ = wanted;
+        head_ = 0;
+    }
+
+    std::unique_ptr<T[]> slots_;
+    std::size_t capacity_ = 0;
+    std::size_t head_ = 0;
+    std::size_t count_ = 0;
+};
+
+}  // namespace lovage

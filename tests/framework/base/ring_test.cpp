@@ -1,0 +1,151 @@
+#include "framework/base/ring.hpp"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <memory>
+#include <random>
+
+namespace lovage {
+namespace {
+
+template <class T>
+std::deque<T> content(const ring<T>& from) {
+    std::deque<T> out;
+    for (std::size_t i = 0; i < from.size(); ++i) {
+        out.push_back(from[i]);
+    }
+    return out;
+}
+
+ring<int> numbers(int count) {
+    ring<int> result;
+    for (int i = 0; i < count; ++i) {
+        result.push_back(i);
+    }
+    return result;
+}
+
+TEST(Ring, StartsEmpty) {
+    const ring<int> empty;
+
+    EXPECT_TRUE(empty.empty());
+    EXPECT_EQ(empty.size(), 0U);
+}
+
+TEST(Ring, IsAQueueAcrossItsGrowth) {
+    ring<int> queue = numbers(100);
+
+    EXPECT_EQ(queue.front(), 0);
+    EXPECT_EQ(queue.back(), 99);
+    for (int i = 0; i < 100; ++i) {
+        EXPECT_EQ(queue.pop_front(), i);
+    }
+    EXPECT_TRUE(queue.empty());
+}
+
+TEST(Ring, HoldsMoveOnlyElements) {
+    ring<std::unique_ptr<int>> queue;
+    queue.push_back(std::make_unique<int>(1));
+    queue.push_front(std::make_unique<int>(0));
+
+    EXPECT_EQ(*queue.pop_front(), 0);
+    EXPECT_EQ(*queue.pop_back(), 1);
+}
+
+TEST(Ring, ResetsPoppedElementsAtOnce) {
+    const auto shared = std::make_shared<int>(7);
+    ring<std::shared_ptr<int>> queue;
+    for (int i = 0; i < 4; ++i) {
+        queue.push_back(shared);
+    }
+
+    static_cast<void>(queue.pop_front());
+    static_cast<void>(queue.pop_back());
+    EXPECT_EQ(shared.use_count(), 3);
+    queue.erase(0);
+    EXPECT_EQ(shared.use_count(), 2);
+    queue.clear();
+    EXPECT_EQ(shared.use_count(), 1);
+}
+
+TEST(Ring, InsertsBeforeAnyIndex) {
+    for (int index = 0; index <= 9; ++index) {
+        ring<int> queue = numbers(9);
+        std::deque<int> expected = content(queue);
+        const auto at = static_cast<std::size_t>(index);
+
+        queue.insert(at, 77);
+        expected.insert(expected.begin() + index, 77);
+
+        EXPECT_EQ(content(queue), expected) << index;
+    }
+}
+
+TEST(Ring, ErasesAtAnyIndex) {
+    for (int index = 0; index < 9; ++index) {
+        ring<int> queue = numbers(9);
+        std::deque<int> expected = content(queue);
+
+        queue.erase(static_cast<std::size_t>(index));
+        expected.erase(expected.begin() + index);
+
+        EXPECT_EQ(content(queue), expected) << index;
+    }
+}
+
+TEST(Ring, CanBeUsedAgainAfterClear) {
+    ring<int> queue = numbers(20);
+
+    queue.clear();
+    EXPECT_TRUE(queue.empty());
+    queue.push_front(5);
+
+    EXPECT_EQ(content(queue), std::deque<int>{5});
+}
+
+/// One random step on both.
+void step(std::mt19937& random, ring<int>& queue, std::deque<int>& model) {
+    const int value = static_cast<int>(random() % 1000);
+    const std::size_t index = model.empty() ? 0 : random() % model.size();
+    const auto place = model.begin() + static_cast<std::ptrdiff_t>(index);
+    switch (model.empty() ? random() % 2 : random() % 6) {
+        case 0:
+            queue.push_back(value);
+            model.push_back(value);
+            break;
+        case 1:
+            queue.push_front(value);
+            model.push_front(value);
+            break;
+        case 2:
+            queue.insert(index, value);
+            model.insert(place, value);
+            break;
+        case 3:
+            queue.erase(index);
+            model.erase(place);
+            break;
+        case 4:
+            ASSERT_EQ(queue.pop_front(), model.front());
+            model.pop_front();
+            break;
+        default: ASSERT_EQ(queue.pop_back(), model.back()); model.pop_back();
+    }
+}
+
+TEST(Ring, EqualsADequeUnderRandomUse) {
+    for (unsigned seed = 1; seed <= 20; ++seed) {
+        SCOPED_TRACE(seed);
+        std::mt19937 random{seed};
+        ring<int> queue;
+        std::deque<int> model;
+        for (int i = 0; i < 1000; ++i) {
+            step(random, queue, model);
+            ASSERT_EQ(content(queue), model);
+        }
+    }
+}
+
+}  // namespace
+}  // namespace lovage
