@@ -1,0 +1,157 @@
+// A channel: the methods of the classes channel, exchange, queue, basic and confirm, the content of
+// publishes, the deliveries that wait for their acks and the publishes that wait for their confirm.
+// Owned and called by its connection. Handlers return a fault; they send nothing on an error.
+#pragma once
+
+#include "broker/core/fault.hpp"
+#include "broker/core/ids.hpp"
+#include "broker/core/queue.hpp"
+#include "framework/amqp/content.hpp"
+#include "framework/amqp/frame.hpp"
+#include "framework/amqp/methods.hpp"
+#include "framework/base/ring.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace lovage::broker {
+
+class connection;
+class engine;
+class vhost;
+
+/// A delivery that waits for its ack.
+struct unacked_delivery {
+    std::uint64_t tag = 0;
+    queue* source = nullptr;    ///< null once settled
+    consumer* taker = nullptr;  ///< null for basic.get and cancelled consumers
+    bool consumed = false;      ///< counts for the channel's prefetch, also after a cancel
+    queued_message item;
+};
+
+class channel {
+public:
+    channel(connection& owner, std::uint16_t number);
+    ~channel();
+
+    [[nodiscard]] std::uint16_t number() const { return number_; }
+    [[nodiscard]] connection& owner() const { return owner_; }
+
+    fault on_method(amqp::method_id id, const amqp::method& in);
+    /// The two methods of the fast path; on_method leads to them as well.
+    fault on(const amqp::basic::publish& in);
+    fault on(const amqp::basic::ack& in);
+    fault on_header(octets payload);
+    fault on_body(octets payload);
+    /// A publish has begun whose content is not complete.
+    [[nodiscard]] bool expects_content() const { return content_.active() || refused_octets_ != 0; }
+    [[nodiscard]] bool expects_content_header() const { return content_.expects_header(); }
+
+    /// Cancels consumers and gives back what is outstanding.
+    void release();
+    /// channel.close was sent; everything but close-ok is dropped until it comes.
+    void mark_closing();
+    [[nodiscard]] bool closing() const { return closing_; }
+
+    // For queues.
+    [[nodiscard]] bool can_take(const consumer& taker) const;
+    void deliver(consumer& taker, queued_message item);
+    /// Ends the consumer; what it has outstanding stays with the channel. `gone` is destroyed.
+    void end_consumer(consumer& gone);
+    /// The queue of the consumer that had this tag was deleted.
+    void tell_cancelled(octets tag);
+
+    /// The connection has room for output again.
+    void consumers_ready();
+    /// Sends the confirms that are due; true while some still wait for the disk.
+    bool flush_confirms(lsn reached);
+    bool confirms_noted = false;  ///< is in the engine's list
+
+    [[nodiscard]] const ring<unacked_delivery>& unacked() const { return unacked_; }
+    [[nodiscard]] std::size_t consumer_count() const { return consumers_.size(); }
+
+private:
+    fault on(const amqp::channel::flow& in);
+    fault on(const amqp::exchange::declare& in);
+    fault on(const amqp::exchange::delete_& in);
+    fault on(const amqp::queue::declare& in);
+    fault on(const amqp::queue::bind& in);
+    fault on(const amqp::queue::unbind& in);
+    fault on(const amqp::queue::purge& in);
+    fault on(const amqp::queue::delete_& in);
+    fault on(const amqp::basic::qos& in);
+    fault on(const amqp::basic::consume& in);
+    fault on(const amqp::basic::cancel& in);
+    fault on(const amqp::basic::get& in);
+    fault on(const amqp::basic::reject& in);
+    fault on(const amqp::basic::nack& in);
+    fault on(const amqp::basic::recover& in);
+    fault on(const amqp::basic::recover_async& in);
+    fault on(const amqp::confirm::select& in);
+    fault on(const amqp::access::request& in);
+    /// Methods that only a broker sends, and those that this broker does not have.
+    template <class Method>
+    fault on(const Method& in);
+
+    fault redeclare(const exchange& there, const amqp::exchange::declare& in) const;
+    fault redeclare(queue& there, const amqp::queue::declare& in) const;
+    /// The queue of that name, or the one last declared here for an empty name.
+    fault find_queue(octets name, queue*& found) const;
+    fault find_accessible_queue(octets name, queue*& found) const;
+    fault find_bound(octets queue_name, octets exchange_name, queue*& target, exchange*& source);
+    void cancel_consumer(consumer& gone);
+    void delete_if_unused(queue& left);
+
+    fault content_complete();
+    fault publish_content();
+    void return_unroutable();
+    void confirm(bool logged);
+
+    enum class verdict { ack, requeue, reject };
+    fault settle(std::uint64_t tag, bool multiple, verdict how);
+    void settle_one(std::size_t index, verdict how);
+    [[nodiscard]] std::size_t find_unacked(std::uint64_t tag) const;
+    void trim_unacked();
+    void requeue_all();
+    void write_delivery(const consumer& taker, std::uint64_t tag, const queued_message& item);
+    void write_content(const queued_message& item);
+
+    template <class Method>
+    void send(const Method& what);
+
+    connection& owner_;
+    engine& engine_;
+    vhost& home_;
+    std::uint16_t number_;
+    bool closing_ = false;
+
+    std::string last_queue_;
+    octets_map<std::unique_ptr<consumer>> consumers_;
+    std::uint32_t prefetch_new_ = 0;      // for consumers that start from now on
+    std::uint32_t prefetch_channel_ = 0;  // for all of the channel
+    std::uint32_t outstanding_ = 0;       // of consumers, for the channel's limit
+
+    ring<unacked_delivery> unacked_;
+    std::size_t settled_in_unacked_ = 0;  // entries that are settled, but not at the front
+    std::uint64_t last_delivery_tag_ = 0;
+
+    amqp::content_assembler content_;
+    std::size_t content_octets_ = 0;    // of the unfinished content, as counted by the connection
+    std::uint64_t refused_octets_ = 0;  // left of a content that is too large to be kept
+    std::uint64_t refused_size_ = 0;
+    std::string publish_exchange_;
+    std::string publish_key_;
+    bool publish_mandatory_ = false;
+
+    struct pending_confirm {
+        std::uint64_t tag = 0;
+        lsn until = 0;
+    };
+    bool confirming_ = false;
+    std::uint64_t last_publish_tag_ = 0;
+    ring<pending_confirm> pending_confirms_;
+    std::vector<std::uint64_t> ready_confirms_;
+};
+
+}  // namespace lovage::broker

@@ -1,0 +1,171 @@
+// Class basic on a channel: consumers, basic.get and deliveries. Rows 154 to 179 of RabbitMQ's
+// behaviour.
+#include "broker/core/connection_send.hpp"
+#include "framework/amqp/properties.hpp"
+#include "framework/amqp/table_codec.hpp"
+
+namespace lovage::broker {
+namespace {
+
+constexpr octets delivery_count_header = "x-delivery-count";
+
+/// The message's properties with the number of its earlier deliveries among the headers.
+void write_counted_properties(byte_buffer& out, const queued_message& item) {
+    const octets encoded = item.body->properties();
+    byte_buffer headers;
+    if (const auto known = amqp::scan_properties(encoded); known && known->headers) {
+        bool ok = true;
+        amqp::table read = amqp::read_table_content(*known->headers, ok);
+        read.erase(delivery_count_header);
+        amqp::write_table(headers, read);
+    } else {
+        amqp::write_table(headers, {});
+    }
+    amqp::write_short_string(headers, delivery_count_header);
+    amqp::write_number(headers, static_cast<std::uint8_t>('l'));
+    amqp::write_number(headers, std::uint64_t{item.delivery_count});
+    amqp::write_properties_with_headers(out, encoded, headers.view().substr(4));
+}
+
+}  // namespace
+
+fault channel::on(const amqp::basic::qos& in) {
+    if (in.prefetch_size != 0) {
+        return connection_fault(
+            amqp::reply_code::not_implemented,
+            "prefetch_size!=0 (" + std::to_string(in.prefetch_size) + ")");
+    }
+    if (in.global) {
+        prefetch_channel_ = in.prefetch_count;
+        consumers_ready();
+    } else {
+        prefetch_new_ = in.prefetch_count;
+    }
+    send(amqp::basic::qos_ok{});
+    return no_fault;
+}
+
+fault channel::on(const amqp::basic::consume& in) {
+    queue* source = nullptr;
+    if (fault wrong = find_accessible_queue(in.queue, source)) {
+        return wrong;
+    }
+    std::string tag{in.consumer_tag};
+    if (tag.empty()) {
+        tag = engine_.generated_name("amq.ctag-");
+    }
+    if (consumers_.contains(tag)) {
+        return connection_fault(
+            amqp::reply_code::not_allowed, "attempt to reuse consumer tag '" + tag + "'");
+    }
+    if (source->has_exclusive_consumer() || (in.exclusive && !source->consumers().empty())) {
+        return channel_fault(
+            amqp::reply_code::access_refused,
+            "queue '" + source->name() + "' in vhost '" + home_.name() + "' in exclusive use");
+    }
+    if (in.arguments.find("x-priority") != nullptr) {
+        return connection_fault(amqp::reply_code::not_implemented, "x-priority");
+    }
+    auto made = std::make_unique<consumer>();
+    made->owner = this;
+    made->source = source;
+    made->tag = tag;
+    made->no_ack = in.no_ack;
+    made->exclusive = in.exclusive;
+    made->prefetch = prefetch_new_;
+    consumer& added = *made;
+    consumers_[tag] = std::move(made);
+    if (!in.no_wait) {
+        send(amqp::basic::consume_ok{tag});
+    }
+    source->add_consumer(added);
+    return no_fault;
+}
+
+fault channel::on(const amqp::basic::cancel& in) {
+    if (const auto found = consumers_.find(in.consumer_tag); found != consumers_.end()) {
+        cancel_consumer(*found->second);
+    }
+    if (!in.no_wait) {
+        owner_.send_when_durable(number_, amqp::basic::cancel_ok{in.consumer_tag});
+    }
+    return no_fault;
+}
+
+void channel::end_consumer(consumer& gone) {
+    for (std::size_t i = 0; i < unacked_.size(); ++i) {
+        if (unacked_[i].taker == &gone) {
+            unacked_[i].taker = nullptr;
+        }
+    }
+    gone.source->remove_consumer(gone);
+    consumers_.erase(consumers_.find(gone.tag));
+}
+
+void channel::cancel_consumer(consumer& gone) {
+    queue& source = *gone.source;
+    end_consumer(gone);
+    delete_if_unused(source);
+}
+
+void channel::tell_cancelled(octets tag) {
+    if (owner_.capabilities().consumer_cancel_notify && !closing_) {
+        owner_.send_in_order(number_, amqp::basic::cancel{tag, true});
+    }
+}
+
+fault channel::on(const amqp::basic::get& in) {
+    queue* source = nullptr;
+    if (fault wrong = find_accessible_queue(in.queue, source)) {
+        return wrong;
+    }
+    auto item = source->take(in.no_ack);
+    if (!item) {
+        send(amqp::basic::get_empty{});
+        return no_fault;
+    }
+    const std::uint64_t tag = ++last_delivery_tag_;
+    send(amqp::basic::get_ok{
+        tag,
+        item->redelivered,
+        item->body->exchange(),
+        item->body->routing_key(),
+        static_cast<std::uint32_t>(source->ready_count())});
+    write_content(*item);
+    if (!in.no_ack) {
+        unacked_.push_back({tag, source, nullptr, false, std::move(*item)});
+    }
+    return no_fault;
+}
+
+void channel::deliver(consumer& taker, queued_message item) {
+    const std::uint64_t tag = ++last_delivery_tag_;
+    write_delivery(taker, tag, item);
+    if (!taker.no_ack) {
+        ++taker.outstanding;
+        ++outstanding_;
+        unacked_.push_back({tag, taker.source, &taker, true, std::move(item)});
+    }
+}
+
+void channel::write_delivery(const consumer& taker, std::uint64_t tag, const queued_message& item) {
+    send(amqp::basic::deliver{
+        taker.tag, tag, item.redelivered, item.body->exchange(), item.body->routing_key()});
+    write_content(item);
+}
+
+void channel::write_content(const queued_message& item) {
+    byte_buffer& out = owner_.output();
+    const octets body = item.body->body();
+    if (item.delivery_count == 0) {
+        amqp::write_content_header(out, number_, body.size(), item.body->properties());
+    } else {
+        byte_buffer properties;
+        write_counted_properties(properties, item);
+        amqp::write_content_header(out, number_, body.size(), properties.view());
+    }
+    amqp::write_body(out, number_, body, owner_.frame_max());
+    owner_.written();
+}
+
+}  // namespace lovage::broker

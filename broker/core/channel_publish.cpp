@@ -1,0 +1,186 @@
+// basic.publish and its content on a channel. Rows 65 to 72, 94 and 180 to 197 of RabbitMQ's
+// behaviour.
+#include "broker/core/connection_send.hpp"
+#include "broker/core/inequivalence.hpp"
+#include "framework/amqp/properties.hpp"
+
+#include <charconv>
+
+namespace lovage::broker {
+namespace {
+
+constexpr std::uint64_t expiration_ms_max = 315'360'000'000;  // ten years
+
+fault invalid_expiration(octets text, const std::string& why) {
+    return channel_fault(
+        amqp::reply_code::precondition_failed,
+        "invalid expiration '" + std::string(text) + "': " + why);
+}
+
+fault read_expiration(octets text, std::uint64_t& milliseconds) {
+    octets digits = text;
+    const bool negative = digits.starts_with('-');
+    if (negative || digits.starts_with('+')) {
+        digits.remove_prefix(1);
+    }
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (end == digits.data()) {
+        return invalid_expiration(text, "no_integer");
+    }
+    const octets left = digits.substr(static_cast<std::size_t>(end - digits.data()));
+    const std::string shown{digits.substr(0, digits.size() - left.size())};
+    if (!left.empty()) {
+        return invalid_expiration(text, "{leftover_string,\"" + std::string(left) + "\"}");
+    }
+    if (negative && value != 0) {
+        return invalid_expiration(text, "{value_negative,-" + shown + "}");
+    }
+    if (error != std::errc{} || value > expiration_ms_max) {
+        return invalid_expiration(text, "{value_too_large," + shown + "}");
+    }
+    milliseconds = value;
+    return no_fault;
+}
+
+fault unexpected_content(octets expected) {
+    return connection_fault(
+        amqp::reply_code::unexpected_frame, "expected content " + std::string(expected));
+}
+
+}  // namespace
+
+fault channel::on(const amqp::basic::publish& in) {
+    if (in.immediate) {
+        return connection_fault(amqp::reply_code::not_implemented, "immediate=true");
+    }
+    publish_exchange_.assign(in.exchange);
+    publish_key_.assign(in.routing_key);
+    publish_mandatory_ = in.mandatory;
+    content_.start();
+    return no_fault;
+}
+
+fault channel::on_header(octets payload) {
+    switch (content_.header(payload)) {
+        case amqp::content_status::complete: return content_complete();
+        case amqp::content_status::malformed_header:
+            return frame_fault(
+                amqp::reply_code::frame_error, printed_frame(2, payload) + ": unknown_frame");
+        case amqp::content_status::wrong_class:
+            return unexpected_content(
+                "header for class 60, got one for class " +
+                std::to_string(content_.header_class()) + " instead");
+        case amqp::content_status::wrong_weight:
+            return unexpected_content("header for class 60, got non content header frame instead");
+        default: break;
+    }
+    if (content_.body_size() > engine_.options().message_octets_max) {
+        // Taken in without being kept; the refusal comes when all of it is there.
+        refused_size_ = refused_octets_ = content_.body_size();
+        content_.reset();
+    }
+    return no_fault;
+}
+
+fault channel::on_body(octets payload) {
+    if (refused_octets_ != 0) {
+        if (payload.size() > refused_octets_) {
+            return frame_fault(amqp::reply_code::frame_error, "body larger than announced");
+        }
+        refused_octets_ -= payload.size();
+        if (refused_octets_ != 0) {
+            return no_fault;
+        }
+        return channel_fault(
+            amqp::reply_code::precondition_failed,
+            "message size " + std::to_string(refused_size_) +
+                " is larger than configured max size " +
+                std::to_string(engine_.options().message_octets_max));
+    }
+    const amqp::content_status status = content_.body(payload);
+    if (status == amqp::content_status::body_too_large) {
+        return frame_fault(amqp::reply_code::frame_error, "body larger than announced");
+    }
+    if (status == amqp::content_status::complete) {
+        return content_complete();
+    }
+    const std::size_t grown = content_.held() - content_octets_;
+    content_octets_ += grown;
+    owner_.unfinished_octets += grown;
+    engine_.memory_account() += grown;
+    if (owner_.unfinished_octets > 2 * engine_.options().message_octets_max) {
+        return connection_fault(
+            amqp::reply_code::resource_error, "too much unfinished content on this connection");
+    }
+    return no_fault;
+}
+
+fault channel::content_complete() {
+    owner_.unfinished_octets -= content_octets_;
+    engine_.memory_account() -= content_octets_;
+    content_octets_ = 0;
+    return publish_content();
+}
+
+fault channel::publish_content() {
+    const auto properties = amqp::scan_properties(content_.properties());
+    if (!properties) {
+        return frame_fault(amqp::reply_code::internal_error, {});
+    }
+    exchange* through = nullptr;
+    if (!publish_exchange_.empty()) {
+        through = home_.find_exchange(publish_exchange_);
+        if (through == nullptr) {
+            return not_found("exchange", publish_exchange_, home_.name());
+        }
+        if (through->settings().internal) {
+            return channel_fault(
+                amqp::reply_code::access_refused,
+                "cannot publish to internal exchange '" + publish_exchange_ + "' in vhost '" +
+                    home_.name() + "'");
+        }
+    }
+    if (properties->user_id && *properties->user_id != owner_.user_name()) {
+        return channel_fault(
+            amqp::reply_code::precondition_failed,
+            "user_id property set to '" + std::string(*properties->user_id) +
+                "' but authenticated user was '" + owner_.user_name() + "'");
+    }
+    publication what;
+    if (properties->expiration) {
+        if (fault wrong = read_expiration(*properties->expiration, what.expiration_ms)) {
+            return wrong;
+        }
+    }
+    if (properties->delivery_mode != amqp::delivery_mode_transient &&
+        properties->delivery_mode != amqp::delivery_mode_persistent) {
+        return channel_fault(
+            amqp::reply_code::precondition_failed,
+            "invalid message: {delivery_mode_unknown," + std::to_string(properties->delivery_mode) +
+                "}");
+    }
+    what.parts = {publish_exchange_, publish_key_, content_.properties(), content_.body()};
+    what.persistent = properties->delivery_mode == amqp::delivery_mode_persistent;
+    what.published_at_ms = engine_.wall_ms();
+    const publish_outcome outcome = home_.publish(through, what);
+    if (!outcome.routed && publish_mandatory_) {
+        return_unroutable();
+    }
+    confirm(outcome.logged);
+    return no_fault;
+}
+
+void channel::return_unroutable() {
+    send(amqp::basic::return_{
+        static_cast<std::uint16_t>(amqp::reply_code::no_route),
+        "NO_ROUTE",
+        publish_exchange_,
+        publish_key_});
+    byte_buffer& out = owner_.output();
+    amqp::write_content_header(out, number_, content_.body().size(), content_.properties());
+    amqp::write_body(out, number_, content_.body(), owner_.frame_max());
+    owner_.written();
+}
+
+}  // namespace lovage::broker

@@ -1,0 +1,141 @@
+// Acks, nacks, rejects and recover on a channel. Rows 168 to 175 of RabbitMQ's behaviour.
+#include "broker/core/connection_send.hpp"
+
+#include <cassert>
+
+namespace lovage::broker {
+namespace {
+
+constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
+
+}  // namespace
+
+std::size_t channel::find_unacked(std::uint64_t tag) const {
+    std::size_t low = 0;
+    std::size_t high = unacked_.size();
+    if (high == 0 || tag < unacked_.front().tag) {
+        return nowhere;
+    }
+    // Tags seldom have gaps: the place is mostly the distance from the first.
+    if (const std::uint64_t guess = tag - unacked_.front().tag; guess < high) {
+        if (unacked_[guess].tag == tag) {
+            return unacked_[guess].source == nullptr ? nowhere : guess;
+        }
+        high = guess;
+    }
+    while (low < high) {
+        const std::size_t middle = low + (high - low) / 2;
+        if (unacked_[middle].tag < tag) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    const bool there =
+        low < unacked_.size() && unacked_[low].tag == tag && unacked_[low].source != nullptr;
+    return there ? low : nowhere;
+}
+
+void channel::settle_one(std::size_t index, verdict how) {
+    unacked_delivery done = std::exchange(unacked_[index], {unacked_[index].tag, {}, {}, {}, {}});
+    ++settled_in_unacked_;
+    if (done.consumed) {
+        --outstanding_;
+    }
+    if (done.taker != nullptr) {
+        --done.taker->outstanding;
+        if (!done.taker->waiting && can_take(*done.taker)) {
+            done.source->consumer_ready(*done.taker);
+            engine_.schedule(*done.source);
+        }
+    }
+    switch (how) {
+        case verdict::ack: done.source->settled(done.item); break;
+        case verdict::requeue: done.source->requeue(std::move(done.item)); break;
+        case verdict::reject: done.source->rejected(done.item); break;
+    }
+}
+
+void channel::trim_unacked() {
+    while (!unacked_.empty() && unacked_.front().source == nullptr) {
+        unacked_.pop_front();
+        --settled_in_unacked_;
+    }
+}
+
+fault channel::settle(std::uint64_t tag, bool multiple, verdict how) {
+    if (multiple && tag == 0) {
+        tag = unacked_.empty() ? 0 : unacked_.back().tag;
+        if (tag == 0) {
+            return no_fault;
+        }
+    } else if (find_unacked(tag) == nowhere) {
+        return channel_fault(
+            amqp::reply_code::precondition_failed, "unknown delivery tag " + std::to_string(tag));
+    }
+    const bool was_limited = prefetch_channel_ != 0 && outstanding_ >= prefetch_channel_;
+    if (!multiple) {
+        settle_one(find_unacked(tag), how);
+    } else {
+        std::size_t end = 0;
+        while (end < unacked_.size() && unacked_[end].tag <= tag) {
+            ++end;
+        }
+        // Requeued messages find their place at the head when the last comes first; dead letters
+        // keep their order when the first does.
+        for (std::size_t i = 0; i < end; ++i) {
+            const std::size_t index = how == verdict::requeue ? end - 1 - i : i;
+            if (unacked_[index].source != nullptr) {
+                settle_one(index, how);
+            }
+        }
+    }
+    trim_unacked();
+    if (was_limited) {
+        consumers_ready();
+    }
+    return no_fault;
+}
+
+fault channel::on(const amqp::basic::ack& in) {
+    return settle(in.delivery_tag, in.multiple, verdict::ack);
+}
+
+fault channel::on(const amqp::basic::nack& in) {
+    return settle(in.delivery_tag, in.multiple, in.requeue ? verdict::requeue : verdict::reject);
+}
+
+fault channel::on(const amqp::basic::reject& in) {
+    return settle(in.delivery_tag, false, in.requeue ? verdict::requeue : verdict::reject);
+}
+
+void channel::requeue_all() {
+    for (std::size_t i = unacked_.size(); i > 0; --i) {
+        if (unacked_[i - 1].source != nullptr) {
+            settle_one(i - 1, verdict::requeue);
+        }
+    }
+    trim_unacked();
+    assert(unacked_.empty() && settled_in_unacked_ == 0);
+}
+
+fault channel::on(const amqp::basic::recover& in) {
+    if (!in.requeue) {
+        return connection_fault(amqp::reply_code::not_implemented, "requeue=false");
+    }
+    requeue_all();
+    consumers_ready();
+    send(amqp::basic::recover_ok{});
+    return no_fault;
+}
+
+fault channel::on(const amqp::basic::recover_async& in) {
+    if (!in.requeue) {
+        return connection_fault(amqp::reply_code::not_implemented, "requeue=false");
+    }
+    requeue_all();
+    consumers_ready();
+    return no_fault;
+}
+
+}  // namespace lovage::broker

@@ -1,0 +1,142 @@
+// One connection: handshake and login, frames to channels, heartbeats, closing (behaviour as
+// RabbitMQ 3.10's). Input comes by consume(), output goes to the buffer that the driver gave.
+// Owned and called by the engine only.
+#pragma once
+
+#include "broker/core/channel.hpp"
+#include "broker/core/fault.hpp"
+#include "broker/core/ids.hpp"
+#include "framework/amqp/frame.hpp"
+#include "framework/amqp/methods.hpp"
+#include "framework/base/bytes.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+namespace lovage::broker {
+
+class engine;
+class vhost;
+
+struct peer_address {
+    std::string name;  ///< for the log, e.g. 127.0.0.1:41234
+    bool loopback = false;
+};
+
+/// What the client's properties say it can do.
+struct client_capabilities {
+    bool consumer_cancel_notify = false;
+    bool connection_blocked = false;
+    bool authentication_failure_close = false;
+};
+
+class connection {
+public:
+    connection(engine& owner, connection_id id, peer_address peer, byte_buffer& output);
+    ~connection();
+
+    [[nodiscard]] connection_id id() const { return id_; }
+    [[nodiscard]] engine& owner() const { return owner_; }
+    [[nodiscard]] vhost& home() const { return *vhost_; }
+    [[nodiscard]] const client_capabilities& capabilities() const { return capabilities_; }
+    [[nodiscard]] const std::string& user_name() const { return user_name_; }
+    [[nodiscard]] std::size_t frame_max() const { return frame_max_; }
+
+    /// Uses complete frames at the front of `input`; returns the octets used.
+    std::size_t consume(octets input);
+    /// The socket is gone: what was outstanding goes back to its queues.
+    void lost();
+    void tick();
+    void drained(std::size_t pending);
+    /// The disk has reached what a held reply waits for; true when the connection can go on.
+    bool disk_reached(lsn reached);
+    /// The alarm is over.
+    void unblock();
+    void shut_down();
+
+    /// For channels: where frames are written; call written() afterwards.
+    [[nodiscard]] byte_buffer& output() { return output_; }
+    void written();
+    template <class Method>
+    void send(std::uint16_t channel, const Method& what);
+    /// Sends when all definitions logged so far are on disk; input waits meanwhile.
+    template <class Method>
+    void send_when_durable(std::uint16_t channel, const Method& what);
+    /// Sends behind a reply that waits for the disk, if there is one.
+    template <class Method>
+    void send_in_order(std::uint16_t channel, const Method& what);
+    /// Too much output is waiting; consumers get nothing until it is drained.
+    [[nodiscard]] bool congested() const { return congested_; }
+    /// Input is left unread until something happens: a reply waits for the disk, output has to be
+    /// sent first, or the alarm is on.
+    [[nodiscard]] bool stopped() const { return input_stopped_; }
+    /// Octets of contents that are not complete, over all channels.
+    std::size_t unfinished_octets = 0;
+
+private:
+    enum class state {
+        protocol_header,
+        start_ok,
+        tune_ok,
+        open,
+        running,
+        closing,   ///< connection.close was sent; waits for close-ok
+        finished,  ///< nothing is read any more; the socket goes when the deadline comes
+    };
+
+    bool read_protocol_header(octets& input);
+    /// False when the frame must wait.
+    bool on_frame(const amqp::frame& in);
+    fault on_handshake(const amqp::frame& in);
+    fault on_start_ok(const amqp::connection::start_ok& in);
+    fault on_login(octets mechanism, octets name, octets password);
+    fault on_tune_ok(const amqp::connection::tune_ok& in);
+    fault on_open(const amqp::connection::open& in);
+    fault on_running(const amqp::frame& in);
+    fault on_connection_method(const amqp::frame& in);
+    fault on_channel_method(const amqp::frame& in);
+    fault on_channel_open(std::uint16_t number, amqp::method_id id);
+    fault on_content(const amqp::frame& in);
+    fault on_heartbeat(const amqp::frame& in) const;
+    void on_closing(const amqp::frame& in);
+    void send_start();
+    void handle(const fault& what, std::uint16_t channel);
+    void close_channel(channel& what);
+    void close_all();
+    void finish_in(std::chrono::seconds patience);
+    [[nodiscard]] bool must_wait(const amqp::frame& in);
+    [[nodiscard]] std::size_t payload_max() const;
+
+    engine& owner_;
+    connection_id id_;
+    peer_address peer_;
+    byte_buffer& output_;
+    state state_ = state::protocol_header;
+    client_capabilities capabilities_;
+    std::string user_name_;
+    vhost* vhost_ = nullptr;
+    std::size_t frame_max_ = amqp::frame_size_min;
+    std::uint16_t channel_max_ = 0;
+    std::chrono::seconds heartbeat_{0};
+    std::unordered_map<std::uint16_t, std::unique_ptr<channel>> channels_;
+    channel* last_channel_ = nullptr;  // of the frame before; most frames go where that went
+    amqp::method_id failing_;          // of the method being handled
+
+    time_point last_received_;
+    time_point last_sent_;
+    std::optional<time_point> deadline_;  // of the handshake, or of closing
+    bool congested_ = false;              // no deliveries until drained
+    bool input_stopped_ = false;          // the frame at the front must wait
+    bool blocked_ = false;
+    bool told_blocked_ = false;
+    bool output_noted_ = false;
+
+    byte_buffer held_;  // a reply that waits for the disk
+    lsn held_until_ = 0;
+
+    friend class engine;
+};
+
+}  // namespace lovage::broker

@@ -1,0 +1,134 @@
+// vhost::dead_letter: what RabbitMQ does to a message that died, with the headers by which clients
+// know it (x-death, x-first-death-*), and its rule against cycles.
+#include "broker/core/engine.hpp"
+#include "broker/core/vhost.hpp"
+#include "framework/amqp/properties.hpp"
+
+#include <algorithm>
+
+namespace lovage::broker {
+namespace {
+
+using amqp::field_array;
+using amqp::field_value;
+using amqp::table;
+
+octets text_of(const table& entry, octets name) {
+    const field_value* value = entry.find(name);
+    return value == nullptr ? octets{} : value->text().value_or(octets{});
+}
+
+struct death {
+    const queue* from = nullptr;
+    const message* dead = nullptr;
+    octets reason;
+    std::uint64_t now_ms = 0;
+    std::optional<std::string> expiration;
+};
+
+table make_entry(const death& now) {
+    table entry;
+    entry.add("count", std::int64_t{1});
+    entry.add("reason", std::string(now.reason));
+    entry.add("queue", now.from->name());
+    entry.add("time", amqp::timestamp{now.now_ms / 1000});
+    entry.add("exchange", std::string(now.dead->exchange()));
+    entry.add("routing-keys", field_array{std::string(now.dead->routing_key())});
+    if (now.expiration) {
+        entry.add("original-expiration", *now.expiration);
+    }
+    return entry;
+}
+
+/// The list with this death in front; the same queue and reason again count up their entry.
+field_array updated_deaths(const table& headers, const death& now) {
+    field_array deaths;
+    if (const field_value* old = headers.find("x-death"); old != nullptr) {
+        if (const auto* list = old->as<field_array>()) {
+            deaths = *list;
+        }
+    }
+    const auto same = std::ranges::find_if(deaths, [&](const field_value& value) {
+        const auto* entry = value.as<table>();
+        return entry != nullptr && text_of(*entry, "queue") == now.from->name() &&
+               text_of(*entry, "reason") == now.reason;
+    });
+    if (same == deaths.end()) {
+        deaths.insert(deaths.begin(), make_entry(now));
+        return deaths;
+    }
+    table entry = *same->as<table>();
+    const field_value* count = entry.find("count");
+    entry.set("count", (count == nullptr ? 0 : count->integer().value_or(0)) + std::int64_t{1});
+    deaths.erase(same);
+    deaths.insert(deaths.begin(), std::move(entry));
+    return deaths;
+}
+
+/// Was it in that queue before, and in none since refused by a consumer? Then it would go round
+/// for ever without anybody's doing.
+bool is_cycle(const field_array& deaths, octets queue_name) {
+    for (const field_value& value : deaths) {
+        const auto* entry = value.as<table>();
+        if (entry == nullptr) {
+            continue;
+        }
+        if (text_of(*entry, "reason") == "rejected") {
+            return false;
+        }
+        if (text_of(*entry, "queue") == queue_name) {
+            return true;
+        }
+    }
+    return false;
+}
+
+table sorted(const table& headers) {
+    std::vector<table::entry> entries{headers.begin(), headers.end()};
+    std::ranges::stable_sort(entries, {}, &table::entry::first);
+    table result;
+    for (auto& [name, value] : entries) {
+        result.add(std::move(name), std::move(value));
+    }
+    return result;
+}
+
+}  // namespace
+
+void vhost::dead_letter(const queue& from, const message& dead, octets reason) {
+    auto properties = amqp::read_properties(dead.properties());
+    const octets exchange_name = *from.settings().dead_letter_exchange;
+    exchange* through = exchange_name.empty() ? nullptr : find_exchange(exchange_name);
+    if (!properties || (through == nullptr && !exchange_name.empty())) {
+        return;
+    }
+    table headers = properties->headers.value_or(table{});
+    const death now{&from, &dead, reason, owner_.wall_ms(), properties->expiration};
+    field_array deaths = updated_deaths(headers, now);
+    if (headers.find("x-first-death-reason") == nullptr) {
+        headers.set("x-first-death-reason", std::string(reason));
+        headers.set("x-first-death-queue", from.name());
+        headers.set("x-first-death-exchange", std::string(dead.exchange()));
+    }
+    const octets key = from.settings().dead_letter_routing_key
+                           ? octets{*from.settings().dead_letter_routing_key}
+                           : dead.routing_key();
+    if (from.settings().dead_letter_routing_key) {
+        headers.erase("CC");
+    }
+    find_targets(through, key);
+    std::erase_if(targets_, [&](const queue* target) { return is_cycle(deaths, target->name()); });
+    headers.set("x-death", std::move(deaths));
+    properties->headers = sorted(headers);
+    properties->expiration.reset();
+
+    byte_buffer encoded;
+    amqp::write_properties(encoded, *properties);
+    publication moved;
+    moved.parts = {exchange_name, key, encoded.view(), dead.body()};
+    moved.persistent = dead.persistent;
+    moved.published_at_ms = owner_.wall_ms();
+    deliver_to_targets(moved);
+}
+
+}  // namespace lovage::broker

@@ -1,0 +1,427 @@
+#include "broker/core/engine.hpp"
+
+#include "broker/core/connection_send.hpp"
+
+#include <algorithm>
+
+namespace lovage::broker {
+namespace {
+
+/// Publishers go on when this much of the memory limit is in use again at most.
+constexpr double alarm_ends_at = 0.8;
+
+constexpr octets base64url{"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"};
+
+/// Takes the same time wherever the first difference is.
+bool same_secret(octets given, octets wanted) {
+    unsigned difference = given.size() == wanted.size() ? 0 : 1;
+    for (std::size_t i = 0; i < given.size(); ++i) {
+        const char other = wanted.empty() ? '\0' : wanted[i % wanted.size()];
+        difference |= static_cast<unsigned>(given[i] ^ other);
+    }
+    return difference == 0;
+}
+
+}  // namespace
+
+void effects::clear() {
+    output.clear();
+    close.clear();
+    resume.clear();
+    congested.clear();
+    log.clear();
+}
+
+engine::engine(engine_options options, journal& log, random_source random)
+    : options_(std::move(options)), log_(log), random_(std::move(random)) {
+    durable_ = log_.last();  // what was there before the engine was read from the disk
+    for (const auto& name : options_.vhosts) {
+        restore_vhost(name);
+    }
+}
+
+engine::~engine() {
+    // Connections first: their channels hold deliveries of the vhosts' queues.
+    for (const auto& [id, each] : connections_) {
+        each->lost();
+    }
+    connections_.clear();
+}
+
+vhost& engine::restore_vhost(octets name) {
+    auto& kept = vhosts_[std::string(name)];
+    if (!kept) {
+        kept = std::make_unique<vhost>(*this, std::string(name));
+    }
+    return *kept;
+}
+
+connection* engine::find(connection_id id) const {
+    const auto found = connections_.find(id);
+    return found == connections_.end() ? nullptr : found->second.get();
+}
+
+vhost* engine::find_vhost(octets name) {
+    const auto found = vhosts_.find(name);
+    return found == vhosts_.end() ? nullptr : found->second.get();
+}
+
+bool engine::may_log_in(octets name, octets password, bool from_loopback) const {
+    const auto known = std::ranges::find(options_.users, name, &user::name);
+    return known != options_.users.end() && same_secret(password, known->password) &&
+           (from_loopback || !known->loopback_only);
+}
+
+std::string engine::generated_name(octets prefix) {
+    const auto bytes = random_();
+    std::string name{prefix};
+    unsigned bits = 0;
+    int held = 0;
+    for (const unsigned char byte : bytes) {
+        bits = (bits << 8) | byte;
+        held += 8;
+        while (held >= 6) {
+            held -= 6;
+            name += base64url[(bits >> held) & 63U];
+        }
+    }
+    if (held > 0) {
+        name += base64url[(bits << (6 - held)) & 63U];
+    }
+    return name;
+}
+
+void engine::begin(clock_reading clock) {
+    const bool first = clock_.now == time_point{};
+    clock_ = clock;
+    if (first) {
+        // Recovery has no clock: restored queues count as unused from now on.
+        std::ranges::for_each(idle_watched_, &queue::used);
+    }
+    effects_.clear();
+}
+
+effects& engine::take_effects() {
+    return effects_;
+}
+
+connection_id engine::connected(peer_address peer, byte_buffer& output, clock_reading clock) {
+    begin(clock);
+    const connection_id id{next_connection_id_++};
+    connections_.emplace(id, std::make_unique<connection>(*this, id, std::move(peer), output));
+    return id;
+}
+
+std::size_t engine::received(connection_id from, octets input, clock_reading clock) {
+    begin(clock);
+    connection* known = find(from);
+    if (known == nullptr) {
+        return input.size();
+    }
+    const std::size_t used = known->consume(input);
+    finish();
+    return used;
+}
+
+void engine::disconnected(connection_id gone, clock_reading clock) {
+    begin(clock);
+    if (connection* known = find(gone); known != nullptr) {
+        known->lost();
+        connections_.erase(gone);
+    }
+    finish();
+}
+
+void engine::drained(connection_id whose, std::size_t pending, clock_reading clock) {
+    begin(clock);
+    if (connection* known = find(whose); known != nullptr) {
+        known->drained(pending);
+    }
+    finish();
+}
+
+void engine::durable(lsn reached, clock_reading clock) {
+    begin(clock);
+    durable_ = reached;
+    std::erase_if(waiting_for_disk_, [&](connection_id id) {
+        connection* known = find(id);
+        if (known == nullptr) {
+            return true;
+        }
+        if (known->disk_reached(reached)) {
+            resume(*known);
+            return true;
+        }
+        return false;
+    });
+    finish();
+}
+
+void engine::tick(clock_reading clock) {
+    begin(clock);
+    expire_messages();
+    expire_queues();
+    for (const auto& [id, each] : connections_) {
+        each->tick();
+    }
+    finish();
+}
+
+void engine::shut_down(clock_reading clock) {
+    begin(clock);
+    for (const auto& [id, each] : connections_) {
+        each->shut_down();
+    }
+    finish();
+}
+
+void engine::finish() {
+    dispatch_scheduled();
+    std::erase_if(confirming_, [this](channel* each) {
+        const bool keep = each->flush_confirms(durable_);
+        each->confirms_noted = keep;
+        return !keep;
+    });
+    update_memory_alarm();
+    for (const connection_id id : effects_.output) {
+        if (connection* known = find(id); known != nullptr) {
+            known->output_noted_ = false;
+            known->last_sent_ = clock_.now;
+        }
+    }
+}
+
+void engine::dispatch_scheduled() {
+    // Dispatching may schedule further queues (dead letters), not the same one without end: each
+    // round takes messages away.
+    for (std::size_t i = 0; i < scheduled_.size(); ++i) {
+        queue* next = scheduled_[i];
+        if (next != nullptr) {
+            next->scheduled = false;
+            next->dispatch();
+        }
+    }
+    scheduled_.clear();
+}
+
+void engine::update_memory_alarm() {
+    const auto limit = static_cast<double>(options_.memory_octets_max);
+    const auto used = static_cast<double>(memory_octets_);
+    if (memory_alarm_ ? used >= alarm_ends_at * limit : used <= limit) {
+        return;
+    }
+    memory_alarm_ = !memory_alarm_;
+    const octets state = memory_alarm_ ? "on" : "off";
+    log(log_level::warning,
+        format_log_line("memory_alarm", {{"state", state}, {"octets", memory_octets_}}));
+    unblock_all();
+}
+
+void engine::disk_alarm(bool on, clock_reading clock) {
+    begin(clock);
+    disk_alarm_ = on;
+    log(log_level::warning, format_log_line("disk_alarm", {{"state", on ? "on" : "off"}}));
+    unblock_all();
+    finish();
+}
+
+void engine::unblock_all() {
+    if (alarmed()) {
+        return;
+    }
+    for (const connection_id id : std::exchange(blocked_, {})) {
+        if (connection* known = find(id); known != nullptr) {
+            known->unblock();
+        }
+    }
+}
+
+octets engine::alarm_reason() const {
+    if (memory_alarm_ && disk_alarm_) {
+        return "low on disk & memory";
+    }
+    return disk_alarm_ ? "low on disk" : "low on memory";
+}
+
+bool engine::wants_input(connection_id whose) const {
+    const connection* known = find(whose);
+    return known != nullptr && !known->stopped();
+}
+
+void engine::expire_messages() {
+    while (!expiries_.empty() && expiries_.begin()->first <= wall_ms()) {
+        queue& due = *expiries_.begin()->second;
+        // Taken off first: a dead letter may put another queue in front of this one.
+        expiries_.erase(expiries_.begin());
+        due.expiry_scheduled_ms.reset();
+        due.drop_expired();
+        expiry_changed(due);
+    }
+}
+
+void engine::expire_queues() {
+    std::vector<queue*> gone;
+    for (queue* each : idle_watched_) {
+        const auto since = each->unused_since();
+        if (since && now() - *since >= milliseconds{*each->settings().expires_ms}) {
+            gone.push_back(each);
+        }
+    }
+    for (queue* each : gone) {
+        log(log_level::info, format_log_line("queue_expired", {{"queue", each->name()}}));
+        tell(delete_queue(*each));
+    }
+}
+
+std::optional<std::uint64_t> engine::next_expiry_ms() const {
+    return expiries_.empty() ? std::nullopt : std::optional{expiries_.begin()->first};
+}
+
+deleted_queue engine::delete_queue(queue& gone) {
+    deleted_queue left;
+    const std::vector<consumer*> ended = gone.consumers();
+    for (consumer* each : ended) {
+        left.consumers.emplace_back(each->owner, each->tag);
+        each->owner->end_consumer(*each);
+    }
+    left.ready = gone.home().delete_queue(gone);
+    return left;
+}
+
+void engine::tell(const deleted_queue& what) {
+    for (const auto& [owner, tag] : what.consumers) {
+        owner->tell_cancelled(tag);
+    }
+}
+
+void engine::delete_exclusive_queues(const connection& owner) {
+    if (owner.vhost_ == nullptr) {
+        return;
+    }
+    for (queue* each : std::exchange(exclusive_[owner.id()], {})) {
+        tell(delete_queue(*each));
+    }
+    exclusive_.erase(owner.id());
+}
+
+void engine::schedule(queue& what) {
+    if (!what.scheduled && !what.deleted()) {
+        what.scheduled = true;
+        scheduled_.push_back(&what);
+    }
+}
+
+void engine::expiry_changed(queue& what) {
+    const auto due = what.head_expires_at_ms();
+    if (due == what.expiry_scheduled_ms) {
+        return;
+    }
+    if (what.expiry_scheduled_ms) {
+        expiries_.erase({*what.expiry_scheduled_ms, &what});
+    }
+    if (due) {
+        expiries_.insert({*due, &what});
+    }
+    what.expiry_scheduled_ms = due;
+}
+
+void engine::queue_added(queue& what) {
+    if (what.settings().expires_ms) {
+        idle_watched_.push_back(&what);
+    }
+    if (what.settings().exclusive) {
+        exclusive_[what.owner()].push_back(&what);
+    }
+}
+
+void engine::forget(queue& gone) {
+    if (gone.scheduled) {
+        std::ranges::replace(scheduled_, &gone, nullptr);
+        gone.scheduled = false;
+    }
+    if (gone.expiry_scheduled_ms) {
+        expiries_.erase({*gone.expiry_scheduled_ms, &gone});
+        gone.expiry_scheduled_ms.reset();
+    }
+    if (gone.settings().expires_ms) {
+        std::erase(idle_watched_, &gone);
+    }
+    if (gone.settings().exclusive) {
+        if (const auto found = exclusive_.find(gone.owner()); found != exclusive_.end()) {
+            std::erase(found->second, &gone);
+        }
+    }
+}
+
+void engine::confirms_changed(channel& what) {
+    if (!what.confirms_noted) {
+        what.confirms_noted = true;
+        confirming_.push_back(&what);
+    }
+}
+
+void engine::forget(channel& gone) {
+    if (gone.confirms_noted) {
+        std::erase(confirming_, &gone);
+        gone.confirms_noted = false;
+    }
+}
+
+void engine::output_added(connection& to) {
+    effects_.output.push_back(to.id());
+}
+void engine::congested(connection& what) {
+    effects_.congested.push_back(what.id());
+}
+void engine::close(connection& what) {
+    effects_.close.push_back(what.id());
+}
+void engine::resume(connection& what) {
+    effects_.resume.push_back(what.id());
+}
+void engine::wait_for_disk(connection& what) {
+    if (std::ranges::find(waiting_for_disk_, what.id()) == waiting_for_disk_.end()) {
+        waiting_for_disk_.push_back(what.id());
+    }
+}
+void engine::block(connection& what) {
+    blocked_.push_back(what.id());
+}
+
+void engine::log(log_level level, std::string text) {
+    effects_.log.push_back({level, std::move(text)});
+}
+
+std::size_t engine::connection_count() const {
+    return connections_.size();
+}
+
+std::vector<queue_status> engine::queue_statuses() const {
+    std::vector<queue_status> all;
+    for (const auto& [vhost_name, home] : vhosts_) {
+        for (const auto& [name, each] : home->queues()) {
+            const auto& settings = each->settings();
+            all.push_back(
+                {vhost_name,
+                 name,
+                 settings.durable,
+                 settings.exclusive,
+                 settings.auto_delete,
+                 each->ready_count(),
+                 each->unacked_count(),
+                 each->consumers().size(),
+                 each->ready_octets()});
+        }
+    }
+    return all;
+}
+
+void engine::check_invariants() const {
+    for (const auto& [vhost_name, home] : vhosts_) {
+        for (const auto& [name, each] : home->queues()) {
+            each->check_invariants();
+        }
+    }
+}
+
+}  // namespace lovage::broker

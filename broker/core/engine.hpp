@@ -1,0 +1,240 @@
+// The broker as one state machine: events in (octets from connections, what the disk has reached,
+// time), effects out (octets in the connections' buffers, connections to close or to go on with,
+// records in the journal, lines for the log). One thread, no clock, no socket, no file.
+// The driver (server/) calls one event after another and carries out take_effects() after each.
+#pragma once
+
+#include "broker/core/connection.hpp"
+#include "broker/core/ids.hpp"
+#include "broker/core/journal.hpp"
+#include "broker/core/queue.hpp"
+#include "broker/core/vhost.hpp"
+#include "framework/amqp/spec.hpp"
+#include "framework/base/bytes.hpp"
+#include "framework/base/log.hpp"
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace lovage::broker {
+
+struct user {
+    std::string name;
+    std::string password;
+    /// May log in from this machine only, as RabbitMQ's guest.
+    bool loopback_only = false;
+};
+
+struct engine_options {
+    std::string product = "lovage";
+    std::string version = "0.1.0";
+    std::string node_name = "lovage";
+    std::vector<user> users{{"guest", "guest", true}};
+    std::vector<std::string> vhosts{"/"};
+    std::uint16_t channel_max = amqp::channel_max_default;
+    std::uint32_t frame_max = amqp::frame_size_default;
+    std::uint16_t heartbeat_seconds = amqp::heartbeat_seconds_default;
+    std::uint64_t message_octets_max = 128ULL * 1024 * 1024;
+    /// Messages and contents in memory above which publishers are made to wait.
+    std::uint64_t memory_octets_max = 1ULL << 30;
+    /// Octets waiting to be sent on one connection above which its consumers get nothing more.
+    std::size_t output_octets_high = 1024 * 1024;
+};
+
+struct log_line {
+    log_level level = log_level::info;
+    std::string text;
+};
+
+struct effects {
+    /// Connections to whose buffer octets were added; send them.
+    std::vector<connection_id> output;
+    /// Connections to end once their output is sent.
+    std::vector<connection_id> close;
+    /// Connections that left input unread and can go on: offer it again.
+    std::vector<connection_id> resume;
+    /// Connections with so much output that they get no more: call drained() once it is sent.
+    std::vector<connection_id> congested;
+    std::vector<log_line> log;
+
+    void clear();
+};
+
+/// What `lovage status` and the management API show of a queue.
+struct queue_status {
+    std::string vhost;
+    std::string name;
+    bool durable = false;
+    bool exclusive = false;
+    bool auto_delete = false;
+    std::size_t ready = 0;
+    std::size_t unacked = 0;
+    std::size_t consumers = 0;
+    std::uint64_t ready_octets = 0;
+};
+
+/// What is left of a queue: the count for its deleter, the consumers that must hear of it.
+struct deleted_queue {
+    std::size_t ready = 0;
+    std::vector<std::pair<channel*, std::string>> consumers;  ///< with their tags
+};
+
+class engine {
+public:
+    /// `random` gives 16 octets that no client can guess, for generated names.
+    using random_source = std::function<std::array<unsigned char, 16>()>;
+
+    engine(engine_options options, journal& log, random_source random);
+    ~engine();
+    engine(const engine&) = delete;
+    engine& operator=(const engine&) = delete;
+
+    // Events. `clock` must not go back between calls.
+
+    /// A peer has connected. `output` must stay where it is until disconnected().
+    connection_id connected(peer_address peer, byte_buffer& output, clock_reading clock);
+    /// Octets have come; returns how many were used. The rest is to be offered again together with
+    /// what comes next, or when the connection is named in effects::resume.
+    std::size_t received(connection_id from, octets input, clock_reading clock);
+    /// The socket is gone; the id is not known any more afterwards.
+    void disconnected(connection_id gone, clock_reading clock);
+    /// `pending` octets of output are still to be sent.
+    void drained(connection_id whose, std::size_t pending, clock_reading clock);
+    /// Every record up to there is on disk.
+    void durable(lsn reached, clock_reading clock);
+    /// The disk has no room, or has again: publishers wait meanwhile.
+    void disk_alarm(bool on, clock_reading clock);
+    /// To be called every 100 ms or so and at next_expiry_ms().
+    void tick(clock_reading clock);
+    /// Tells all clients that the broker stops (320).
+    void shut_down(clock_reading clock);
+
+    /// Valid until the next event.
+    effects& take_effects();
+    /// False while octets offered to received() would be left: read nothing from the socket until
+    /// the connection is named in effects::resume.
+    [[nodiscard]] bool wants_input(connection_id whose) const;
+    /// When the next message expires, Unix milliseconds.
+    [[nodiscard]] std::optional<std::uint64_t> next_expiry_ms() const;
+
+    // Recovery, before the first event.
+
+    struct found_message {
+        message_id id = 0;
+        message::parts parts;
+        std::uint64_t published_at_ms = 0;
+        journal_location location;
+        std::vector<holding> holdings;
+    };
+    vhost& restore_vhost(octets name);
+    void queue_restored(queue& what) { restored_queues_[what.id()] = &what; }
+    /// Ids must grow from call to call; the queues must be there.
+    void restore_message(const found_message& found);
+    void restore_next_ids(std::uint64_t next_queue, message_id next_message);
+
+    /// Writes what lies in that file of the log again, so that the file can go.
+    void rewrite(std::uint64_t file, clock_reading clock);
+
+    /// True if a user of that name has that password and may come from there.
+    [[nodiscard]] bool may_log_in(octets name, octets password, bool from_loopback) const;
+    [[nodiscard]] std::vector<queue_status> queue_statuses() const;
+    [[nodiscard]] std::size_t connection_count() const;
+    [[nodiscard]] std::uint64_t memory_octets() const { return memory_octets_; }
+    void check_invariants() const;
+
+    // For the parts of the engine.
+
+    [[nodiscard]] const engine_options& options() const { return options_; }
+    [[nodiscard]] journal& log() { return log_; }
+    [[nodiscard]] time_point now() const { return clock_.now; }
+    [[nodiscard]] std::uint64_t wall_ms() const {
+        return static_cast<std::uint64_t>(clock_.wall.time_since_epoch().count());
+    }
+    /// A definition or a removal was written to the journal; its -ok waits for the disk.
+    void definition_logged() { last_definition_ = log_.last(); }
+    /// True when everything that an -ok may promise is on disk.
+    [[nodiscard]] bool definitions_durable() const { return last_definition_ <= durable_; }
+    [[nodiscard]] lsn last_definition() const { return last_definition_; }
+    [[nodiscard]] vhost* find_vhost(octets name);
+    queue_id next_queue_id() { return queue_id{next_queue_id_++}; }
+    message_id next_message_id() { return next_message_id_++; }
+    /// `prefix` and 22 characters of base64url that no one can guess.
+    [[nodiscard]] std::string generated_name(octets prefix);
+
+    /// Ends its consumers and deletes it; the consumers are still to be told.
+    deleted_queue delete_queue(queue& gone);
+    /// Sends basic.cancel to the clients that understand it.
+    void tell(const deleted_queue& what);
+    /// To be dispatched at the end of the event.
+    void schedule(queue& what);
+    /// The queue's head or its time to live may have changed.
+    void expiry_changed(queue& what);
+    /// A queue has been declared; what the engine watches it for ends with forget().
+    void queue_added(queue& what);
+    void forget(queue& gone);
+    /// A channel has confirms to send at the end of the event, or waits for the disk.
+    void confirms_changed(channel& what);
+    void forget(channel& gone);
+    void output_added(connection& to);
+    void congested(connection& what);
+    void close(connection& what);
+    void resume(connection& what);
+    /// Waits for the disk with a reply.
+    void wait_for_disk(connection& what);
+    void log(log_level level, std::string text);
+    /// Octets of messages and unfinished contents; whoever holds them adds and takes off.
+    [[nodiscard]] std::uint64_t& memory_account() { return memory_octets_; }
+    /// True while publishers are to wait.
+    [[nodiscard]] bool alarmed() const { return memory_alarm_ || disk_alarm_; }
+    /// Why, in RabbitMQ's words.
+    [[nodiscard]] octets alarm_reason() const;
+    /// A connection has been stopped by the alarm; resumed when it is over.
+    void block(connection& what);
+    /// Its exclusive queues go with it.
+    void delete_exclusive_queues(const connection& owner);
+
+private:
+    connection* find(connection_id id) const;
+    void begin(clock_reading clock);
+    void finish();
+    void dispatch_scheduled();
+    void update_memory_alarm();
+    void unblock_all();
+    void expire_messages();
+    void expire_queues();
+    void rewrite_messages(std::uint64_t file);
+
+    engine_options options_;
+    journal& log_;
+    random_source random_;
+    clock_reading clock_{};
+    effects effects_;
+
+    octets_map<std::unique_ptr<vhost>> vhosts_;
+    std::unordered_map<connection_id, std::unique_ptr<connection>> connections_;
+    std::uint64_t next_connection_id_ = 1;
+    std::uint64_t next_queue_id_ = 1;
+    message_id next_message_id_ = 1;
+
+    lsn durable_ = 0;
+    lsn last_definition_ = 0;
+    std::vector<queue*> scheduled_;
+    std::vector<channel*> confirming_;  // channels with confirms to send or to wait for
+    std::vector<connection_id> waiting_for_disk_;
+    std::set<std::pair<std::uint64_t, queue*>> expiries_;
+    std::vector<queue*> idle_watched_;  // queues with x-expires
+    std::unordered_map<connection_id, std::vector<queue*>> exclusive_;
+    std::unordered_map<queue_id, queue*> restored_queues_;  // during recovery only
+    std::uint64_t memory_octets_ = 0;
+    bool memory_alarm_ = false;
+    bool disk_alarm_ = false;
+    std::vector<connection_id> blocked_;
+};
+
+}  // namespace lovage::broker

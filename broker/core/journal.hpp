@@ -1,0 +1,75 @@
+// What the engine wants remembered, as the log's driver offers it: definitions, persistent messages
+// on durable queues, what was settled, returned and delivered. The calls only add records to the
+// batch that is open; engine::durable() tells later how far the log has reached the disk.
+// Same thread as the engine. Implemented by server/log_journal.hpp, by fakes in tests.
+#pragma once
+
+#include "broker/core/ids.hpp"
+#include "framework/base/bytes.hpp"
+
+#include <cstdint>
+#include <span>
+
+namespace lovage::broker {
+
+/// Where a record lies that keeps something alive; given back by released() when it no longer does.
+struct journal_location {
+    std::uint64_t file = 0;
+    std::uint32_t record_octets = 0;  ///< 0: nothing was written
+};
+
+struct queue_definition {
+    queue_id id{};
+    octets vhost;
+    octets name;
+    bool auto_delete = false;
+    octets arguments;  ///< encoded field table, length included
+    /// The highest message id that was ever sent to a consumer from this queue.
+    message_id delivered_up_to = 0;
+};
+struct exchange_definition {
+    octets vhost;
+    octets name;
+    octets type;
+    bool auto_delete = false;
+    bool internal = false;
+    octets arguments;
+};
+struct binding_definition {
+    octets vhost;
+    octets exchange;
+    octets queue;
+    octets routing_key;
+    octets arguments;
+};
+/// One durable queue that holds a message, with what happened to it there.
+struct holding {
+    queue_id queue{};
+    std::uint32_t delivery_count = 0;
+    bool redelivered = false;
+};
+
+class message;
+
+class journal {
+public:
+    virtual ~journal() = default;
+
+    virtual journal_location queue_declared(const queue_definition& what) = 0;
+    virtual void queue_deleted(queue_id id, octets vhost, octets name) = 0;
+    virtual journal_location exchange_declared(const exchange_definition& what) = 0;
+    virtual void exchange_deleted(octets vhost, octets name) = 0;
+    virtual journal_location bound(const binding_definition& what) = 0;
+    virtual void unbound(const binding_definition& what) = 0;
+
+    virtual journal_location published(const message& what, std::span<const holding> in) = 0;
+    virtual void settled(queue_id queue, message_id id) = 0;
+    virtual void returned(queue_id queue, message_id id, std::uint32_t delivery_count) = 0;
+    virtual void delivered(queue_id queue, message_id id) = 0;
+
+    virtual void released(journal_location location) = 0;
+    /// The position of the last record that was added.
+    [[nodiscard]] virtual lsn last() const = 0;
+};
+
+}  // namespace lovage::broker

@@ -1,0 +1,259 @@
+#include "broker/core/queue.hpp"
+
+#include "broker/core/channel.hpp"
+#include "broker/core/engine.hpp"
+#include "broker/core/vhost.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+namespace lovage::broker {
+
+queue::queue(queue_id id, vhost& home, queue_settings settings, connection_id owner)
+    : id_(id), home_(home), settings_(std::move(settings)), owner_(owner) {
+    used();
+}
+
+bool queue::in_log(const queued_message& item) const {
+    return settings_.durable && item.body->persistent;
+}
+
+void queue::publish(message_ptr body) {
+    queued_message item{std::move(body), 0, false};
+    if (ready_.empty()) {
+        while (!takers_.empty()) {
+            consumer* taker = takers_.pop_front();
+            taker->waiting = false;
+            if (taker->owner->can_take(*taker)) {
+                deliver(*taker, std::move(item));
+                return;
+            }
+        }
+    }
+    ready_octets_ += item.body->body().size();
+    ready_.push_back(std::move(item));
+    home_.owner().expiry_changed(*this);
+    home_.owner().schedule(*this);
+}
+
+void queue::restore(queued_message found) {
+    ++found.body->durable_holders;
+    ready_octets_ += found.body->body().size();
+    ready_.push_back(std::move(found));
+    home_.owner().expiry_changed(*this);
+}
+
+void queue::dispatch() {
+    while (!ready_.empty() && !takers_.empty()) {
+        consumer* taker = takers_.pop_front();
+        taker->waiting = false;
+        if (!taker->owner->can_take(*taker)) {
+            continue;
+        }
+        drop_expired();
+        if (ready_.empty()) {
+            consumer_ready(*taker);
+            break;
+        }
+        deliver(*taker, pop_ready());
+    }
+    home_.owner().expiry_changed(*this);
+}
+
+void queue::deliver(consumer& taker, queued_message item) {
+    if (taker.no_ack) {
+        taker.owner->deliver(taker, item);
+        forget(item);
+    } else {
+        ++unacked_;
+        if (in_log(item) && item.body->id() > delivered_up_to_) {
+            delivered_up_to_ = item.body->id();
+            home_.owner().log().delivered(id_, delivered_up_to_);
+        }
+        taker.owner->deliver(taker, std::move(item));
+    }
+    if (taker.owner->can_take(taker)) {
+        consumer_ready(taker);
+    }
+}
+
+queued_message queue::pop_ready() {
+    queued_message item = ready_.pop_front();
+    ready_octets_ -= item.body->body().size();
+    return item;
+}
+
+std::optional<queued_message> queue::take(bool no_ack) {
+    used();
+    drop_expired();
+    if (ready_.empty()) {
+        return std::nullopt;
+    }
+    queued_message item = pop_ready();
+    home_.owner().expiry_changed(*this);
+    if (no_ack) {
+        forget(item);
+    } else {
+        ++unacked_;
+        if (in_log(item) && item.body->id() > delivered_up_to_) {
+            delivered_up_to_ = item.body->id();
+            home_.owner().log().delivered(id_, delivered_up_to_);
+        }
+    }
+    return item;
+}
+
+std::size_t queue::purge() {
+    const std::size_t count = ready_.size();
+    while (!ready_.empty()) {
+        forget(pop_ready());
+    }
+    ready_.clear();
+    home_.owner().expiry_changed(*this);
+    return count;
+}
+
+void queue::add_consumer(consumer& added) {
+    consumers_.push_back(&added);
+    exclusive_consumer_ = exclusive_consumer_ || added.exclusive;
+    used();
+    consumer_ready(added);
+    home_.owner().schedule(*this);
+}
+
+void queue::remove_consumer(consumer& gone) {
+    std::erase(consumers_, &gone);
+    exclusive_consumer_ = exclusive_consumer_ && !gone.exclusive;
+    for (std::size_t i = 0; gone.waiting && i < takers_.size(); ++i) {
+        if (takers_[i] == &gone) {
+            takers_.erase(i);
+            gone.waiting = false;
+        }
+    }
+    used();
+}
+
+void queue::consumer_ready(consumer& taker) {
+    if (!taker.waiting) {
+        taker.waiting = true;
+        takers_.push_back(&taker);
+    }
+}
+
+void queue::forget(const queued_message& gone) {
+    if (!in_log(gone)) {
+        return;
+    }
+    if (!deleted_) {
+        home_.owner().log().settled(id_, gone.body->id());
+    }
+    if (--gone.body->durable_holders == 0 && gone.body->location.record_octets != 0) {
+        home_.owner().log().released(gone.body->location);
+    }
+}
+
+void queue::settled(const queued_message& done) {
+    --unacked_;
+    forget(done);
+    if (deleted_ && unacked_ == 0) {
+        home_.bury(*this);  // the last line: *this is gone
+    }
+}
+
+void queue::requeue(queued_message back) {
+    if (deleted_) {
+        settled(back);
+        return;
+    }
+    --unacked_;
+    back.redelivered = true;
+    ++back.delivery_count;
+    if (in_log(back)) {
+        home_.owner().log().returned(id_, back.body->id(), back.delivery_count);
+    }
+    ready_octets_ += back.body->body().size();
+    std::size_t place = 0;
+    while (place < ready_.size() && ready_[place].body->id() < back.body->id()) {
+        ++place;
+    }
+    if (place == ready_.size()) {
+        ready_.push_back(std::move(back));
+    } else {
+        ready_.insert(place, std::move(back));
+    }
+    home_.owner().expiry_changed(*this);
+    home_.owner().schedule(*this);
+}
+
+void queue::rejected(const queued_message& refused) {
+    if (!deleted_ && settings_.dead_letter_exchange) {
+        home_.dead_letter(*this, *refused.body, "rejected");
+    }
+    settled(refused);
+}
+
+void queue::mark_deleted() {
+    deleted_ = true;
+    while (!ready_.empty()) {
+        forget(pop_ready());
+    }
+    ready_.clear();
+    home_.owner().expiry_changed(*this);
+}
+
+std::optional<std::uint64_t> queue::expires_at_ms(const message& body) const {
+    std::uint64_t ttl = body.expiration_ms;
+    if (settings_.message_ttl_ms) {
+        ttl = std::min(ttl, *settings_.message_ttl_ms);
+    }
+    if (ttl == message::no_expiration) {
+        return std::nullopt;
+    }
+    return body.published_at_ms + ttl;
+}
+
+std::optional<std::uint64_t> queue::head_expires_at_ms() const {
+    return ready_.empty() ? std::nullopt : expires_at_ms(*ready_.front().body);
+}
+
+void queue::drop_expired() {
+    const auto now_ms = home_.owner().wall_ms();
+    for (auto due = head_expires_at_ms(); due && *due <= now_ms; due = head_expires_at_ms()) {
+        const queued_message expired = pop_ready();
+        if (settings_.dead_letter_exchange) {
+            home_.dead_letter(*this, *expired.body, "expired");
+        }
+        forget(expired);
+    }
+}
+
+void queue::used() {
+    last_used_ = home_.owner().now();
+}
+
+std::optional<time_point> queue::unused_since() const {
+    if (!settings_.expires_ms || !consumers_.empty()) {
+        return std::nullopt;
+    }
+    return last_used_;
+}
+
+void queue::check_invariants() const {
+    std::uint64_t ready_sum = 0;
+    for (std::size_t i = 0; i < ready_.size(); ++i) {
+        assert(i == 0 || ready_[i - 1].body->id() < ready_[i].body->id());
+        ready_sum += ready_[i].body->body().size();
+    }
+    assert(ready_sum == ready_octets_);
+    for (std::size_t i = 0; i < takers_.size(); ++i) {
+        assert(takers_[i]->waiting);
+        assert(std::ranges::count(consumers_, takers_[i]) == 1);
+    }
+    const auto waiting = std::ranges::count_if(consumers_, &consumer::waiting);
+    assert(static_cast<std::size_t>(waiting) == takers_.size());
+    assert(!deleted_ || (ready_.empty() && consumers_.empty()));
+    static_cast<void>(ready_sum);
+    static_cast<void>(waiting);
+}
+
+}  // namespace lovage::broker

@@ -1,0 +1,145 @@
+// A queue: messages that are ready, in order of their ids, and the consumers that take them in
+// turn. Outstanding deliveries live in their channels; the queue only counts them.
+// Called by channels and the vhost on the engine's thread. Does not delete itself: the vhost does.
+//
+// Invariants:
+//  1. ready_ is sorted by message id, without duplicates.
+//  2. Every consumer in takers_ is in consumers_, once, and its `waiting` is set; no other's is.
+//  3. ready_octets_ is the sum of the ready messages' body octets.
+//  4. A deleted queue has no ready messages and no consumers; it lives until unacked_ is 0.
+#pragma once
+
+#include "broker/core/exchange.hpp"
+#include "broker/core/ids.hpp"
+#include "broker/core/message.hpp"
+#include "framework/amqp/table.hpp"
+#include "framework/base/ring.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lovage::broker {
+
+class channel;
+class queue;
+class vhost;
+
+/// A consumer as its queue sees it. Owned by its channel.
+struct consumer {
+    channel* owner = nullptr;
+    queue* source = nullptr;
+    std::string tag;
+    bool no_ack = false;
+    bool exclusive = false;
+    std::uint32_t prefetch = 0;     ///< 0 is no limit
+    std::uint32_t outstanding = 0;  ///< deliveries that wait for their ack
+    bool waiting = false;           ///< stands in the queue's line of takers
+};
+
+/// A message in one queue, with what happened to it there.
+struct queued_message {
+    message_ptr body;
+    std::uint32_t delivery_count = 0;  ///< how often it came back
+    bool redelivered = false;
+};
+
+struct queue_settings {
+    std::string name;
+    bool durable = false;
+    bool exclusive = false;
+    bool auto_delete = false;
+    amqp::table arguments;
+    std::optional<std::uint64_t> message_ttl_ms;
+    std::optional<std::uint64_t> expires_ms;
+    std::optional<std::string> dead_letter_exchange;
+    std::optional<std::string> dead_letter_routing_key;
+};
+
+class queue {
+public:
+    queue(queue_id id, vhost& home, queue_settings settings, connection_id owner);
+
+    [[nodiscard]] queue_id id() const { return id_; }
+    [[nodiscard]] const std::string& name() const { return settings_.name; }
+    [[nodiscard]] const queue_settings& settings() const { return settings_; }
+    [[nodiscard]] vhost& home() const { return home_; }
+    /// The connection that an exclusive queue belongs to.
+    [[nodiscard]] connection_id owner() const { return owner_; }
+    [[nodiscard]] bool deleted() const { return deleted_; }
+
+    [[nodiscard]] std::size_t ready_count() const { return ready_.size(); }
+    [[nodiscard]] std::uint64_t ready_octets() const { return ready_octets_; }
+    [[nodiscard]] std::size_t unacked_count() const { return unacked_; }
+    [[nodiscard]] const std::vector<consumer*>& consumers() const { return consumers_; }
+    [[nodiscard]] bool has_exclusive_consumer() const { return exclusive_consumer_; }
+    [[nodiscard]] const queued_message& ready(std::size_t index) const { return ready_[index]; }
+
+    /// A new message at the tail; goes to a consumer at once when one waits.
+    void publish(message_ptr body);
+    /// As found in the log; ids must grow from call to call.
+    void restore(queued_message found);
+    /// Sends ready messages to the consumers that have room, each in turn.
+    void dispatch();
+    /// For basic.get: the head, if there is one. Counted as unacked unless no_ack.
+    std::optional<queued_message> take(bool no_ack);
+    /// Drops all ready messages; returns how many.
+    std::size_t purge();
+
+    void add_consumer(consumer& added);
+    void remove_consumer(consumer& gone);
+    /// The consumer has room again; dispatch() is the caller's affair.
+    void consumer_ready(consumer& taker);
+
+    /// One outstanding delivery is done with, for good.
+    void settled(const queued_message& done);
+    /// One outstanding delivery comes back to its place, counted.
+    void requeue(queued_message back);
+    /// One outstanding delivery is refused for good: dead-lettered where that is set.
+    void rejected(const queued_message& refused);
+
+    /// Lets go of everything. The queue object must live on until unacked_count() is 0.
+    void mark_deleted();
+
+    /// When the head expires, Unix milliseconds; nothing without a time to live or a head.
+    [[nodiscard]] std::optional<std::uint64_t> head_expires_at_ms() const;
+    /// Removes or dead-letters expired messages at the head.
+    void drop_expired();
+    /// Renews the time after which an unused queue with x-expires goes.
+    void used();
+    [[nodiscard]] std::optional<time_point> unused_since() const;
+
+    [[nodiscard]] message_id delivered_up_to() const { return delivered_up_to_; }
+    void set_delivered_up_to(message_id id) { delivered_up_to_ = id; }
+
+    void check_invariants() const;
+
+    journal_location location;
+    std::vector<binding*> bindings;  ///< that lead here; kept by the vhost
+    std::uint64_t route_mark = 0;    ///< number of the last routing that named this queue
+    bool scheduled = false;          ///< is in the engine's list of queues to dispatch
+    std::optional<std::uint64_t> expiry_scheduled_ms;  ///< its key in the engine's expiry order
+
+private:
+    void deliver(consumer& taker, queued_message item);
+    queued_message pop_ready();
+    void forget(const queued_message& gone);
+    [[nodiscard]] bool in_log(const queued_message& item) const;
+    [[nodiscard]] std::optional<std::uint64_t> expires_at_ms(const message& body) const;
+
+    queue_id id_;
+    vhost& home_;
+    queue_settings settings_;
+    connection_id owner_;
+    bool deleted_ = false;
+    bool exclusive_consumer_ = false;
+    ring<queued_message> ready_;
+    std::uint64_t ready_octets_ = 0;
+    std::size_t unacked_ = 0;
+    std::vector<consumer*> consumers_;
+    ring<consumer*> takers_;
+    message_id delivered_up_to_ = 0;
+    time_point last_used_;
+};
+
+}  // namespace lovage::broker

@@ -1,0 +1,104 @@
+// engine: what the log held is put back before the first event, and what still lives in an old file
+// of the log is written again so that the file can go.
+#include "broker/core/connection_send.hpp"
+#include "framework/amqp/properties.hpp"
+
+#include <algorithm>
+#include <map>
+
+namespace lovage::broker {
+namespace {
+
+/// What survives of one message, over all queues.
+struct survivor {
+    message_ptr body;
+    std::vector<holding> holdings;
+};
+using survivors = std::map<message_id, survivor>;
+
+void note(survivors& found, const queue& where, const queued_message& item, std::uint64_t file) {
+    const message& body = *item.body;
+    if (!where.settings().durable || !body.persistent ||
+        body.location.record_octets == 0 || body.location.file != file) {
+        return;
+    }
+    survivor& kept = found[body.id()];
+    kept.body = item.body;
+    if (!where.deleted()) {  // else an unacked delivery, which nothing in the log need survive
+        kept.holdings.push_back({where.id(), item.delivery_count, item.redelivered});
+    }
+}
+
+}  // namespace
+
+void engine::restore_message(const found_message& found) {
+    message_ptr body{message::create(found.id, found.parts, memory_octets_)};
+    body->persistent = true;
+    body->published_at_ms = found.published_at_ms;
+    body->location = found.location;
+    if (const auto properties = amqp::scan_properties(found.parts.properties);
+        properties && properties->expiration) {
+        std::uint64_t ms = 0;
+        for (const char digit : *properties->expiration) {
+            ms = digit >= '0' && digit <= '9' ? ms * 10 + static_cast<std::uint64_t>(digit - '0')
+                                              : ms;
+        }
+        body->expiration_ms = ms;
+    }
+    for (const holding& each : found.holdings) {
+        if (const auto where = restored_queues_.find(each.queue); where != restored_queues_.end()) {
+            where->second->restore({body, each.delivery_count, each.redelivered});
+        }
+    }
+    if (body->durable_holders == 0) {  // its queues are gone
+        log_.released(found.location);
+    }
+}
+
+void engine::restore_next_ids(std::uint64_t next_queue, message_id next_message) {
+    next_queue_id_ = std::max(next_queue_id_, next_queue);
+    next_message_id_ = std::max(next_message_id_, next_message);
+    restored_queues_.clear();
+}
+
+void engine::rewrite(std::uint64_t file, clock_reading clock) {
+    begin(clock);
+    for (const auto& [name, home] : vhosts_) {
+        home->rewrite_definitions(file);
+    }
+    rewrite_messages(file);
+    finish();
+}
+
+void engine::rewrite_messages(std::uint64_t file) {
+    survivors found;
+    for (const auto& [vhost_name, home] : vhosts_) {
+        for (const auto& [name, each] : home->queues()) {
+            for (std::size_t i = 0; i < each->ready_count(); ++i) {
+                note(found, *each, each->ready(i), file);
+            }
+        }
+    }
+    for (const auto& [id, peer] : connections_) {
+        for (const auto& [number, open] : peer->channels_) {
+            for (std::size_t i = 0; i < open->unacked().size(); ++i) {
+                const unacked_delivery& waiting = open->unacked()[i];
+                if (waiting.source != nullptr) {
+                    // It was delivered; should it come back after a crash, it must say so.
+                    queued_message item = waiting.item;
+                    item.redelivered = true;
+                    note(found, *waiting.source, item, file);
+                }
+            }
+        }
+    }
+    for (const auto& [id, kept] : found) {
+        const journal_location old = kept.body->location;
+        kept.body->location = kept.holdings.empty()
+                                  ? journal_location{}
+                                  : log_.published(*kept.body, kept.holdings);
+        log_.released(old);
+    }
+}
+
+}  // namespace lovage::broker

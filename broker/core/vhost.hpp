@@ -1,0 +1,109 @@
+// A virtual host: its exchanges, queues and bindings by name, and the way of a message from an
+// exchange to queues. Writes definitions and persistent messages to the journal.
+// Called by channels on the engine's thread, with rights already checked. Sends nothing itself.
+#pragma once
+
+#include "broker/core/exchange.hpp"
+#include "broker/core/ids.hpp"
+#include "broker/core/message.hpp"
+#include "broker/core/queue.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace lovage::broker {
+
+class engine;
+
+/// What the publisher is to be told.
+struct publish_outcome {
+    bool routed = false;
+    /// A record was written: confirm when the log has reached the disk up to the journal's end.
+    bool logged = false;
+};
+
+/// A message on its way in.
+struct publication {
+    message::parts parts;
+    bool persistent = false;
+    std::uint64_t published_at_ms = 0;
+    std::uint64_t expiration_ms = message::no_expiration;
+};
+
+class vhost {
+public:
+    /// With the predeclared exchanges.
+    vhost(engine& owner, std::string name);
+
+    [[nodiscard]] engine& owner() const { return owner_; }
+    [[nodiscard]] const std::string& name() const { return name_; }
+    [[nodiscard]] const octets_map<std::unique_ptr<queue>>& queues() const { return queues_; }
+    [[nodiscard]] const octets_map<std::unique_ptr<exchange>>& exchanges() const {
+        return exchanges_;
+    }
+
+    [[nodiscard]] exchange* find_exchange(octets name) const;
+    [[nodiscard]] queue* find_queue(octets name) const;
+
+    /// Names must be free. Durable things are written to the journal.
+    exchange& declare_exchange(exchange_settings settings);
+    queue& declare_queue(queue_settings settings, connection_id owner);
+    /// With its bindings. `gone` is destroyed.
+    void delete_exchange(exchange& gone);
+    /// With its bindings; its consumers must have been told. Returns the number of ready messages.
+    /// `gone` is destroyed at once, or when its last outstanding delivery is settled.
+    std::size_t delete_queue(queue& gone);
+    /// A deleted queue has no outstanding delivery any more; it is destroyed.
+    void bury(queue& gone);
+
+    /// Binding again is no error and changes nothing.
+    void bind(exchange& source, queue& target, octets key, const amqp::table& arguments);
+    /// Unbinding what is not bound is no error. An auto-delete exchange may be destroyed by it.
+    void unbind(exchange& source, queue& target, octets key, const amqp::table& arguments);
+
+    /// `through` is null for the default exchange.
+    publish_outcome publish(exchange* through, const publication& what);
+    /// Sends a message on to the dead letter exchange of the queue in which it died.
+    void dead_letter(const queue& from, const message& dead, octets reason);
+
+    /// Recovery: things as the log had them, without writing them again.
+    exchange& restore_exchange(exchange_settings settings, journal_location where);
+    queue& restore_queue(
+        queue_id id,
+        queue_settings settings,
+        journal_location where,
+        message_id delivered_up_to);
+    void restore_binding(
+        exchange& source,
+        queue& target,
+        octets key,
+        octets arguments,
+        journal_location where);
+
+    /// Writes the definitions that lie in that file of the log again.
+    void rewrite_definitions(std::uint64_t file);
+
+private:
+    void find_targets(exchange* through, octets key);
+    publish_outcome deliver_to_targets(const publication& what);
+    void remove_binding(binding& gone);
+    void unbind_all(queue& gone);
+    void append(queue& what);
+    void append(exchange& what);
+    void append(binding& what);
+
+    engine& owner_;
+    std::string name_;
+    octets_map<std::unique_ptr<exchange>> exchanges_;
+    octets_map<std::unique_ptr<queue>> queues_;
+    std::vector<std::unique_ptr<queue>> deleted_queues_;  // with outstanding deliveries
+    std::vector<queue*> targets_;  // of the message being routed; kept for its memory
+    std::vector<holding> holdings_;
+    std::uint64_t route_serial_ = 0;
+};
+
+/// The encoded form of a table, with its length.
+[[nodiscard]] std::string encode_table(const amqp::table& arguments);
+
+}  // namespace lovage::broker

@@ -1,0 +1,110 @@
+#include "broker/server/log_journal.hpp"
+
+#include "broker/core/message.hpp"
+
+namespace lovage::broker {
+namespace {
+
+std::uint64_t number(queue_id id) {
+    return static_cast<std::uint64_t>(id);
+}
+
+journal_location location_of(store::location where) {
+    return {where.file, where.bytes};
+}
+
+store::binding_record record_of(const binding_definition& what) {
+    return {
+        store::binding_target::queue,
+        what.vhost,
+        what.exchange,
+        what.queue,
+        what.routing_key,
+        what.arguments};
+}
+
+}  // namespace
+
+journal_location log_journal::queue_declared(const queue_definition& what) {
+    store::queue_record record;
+    record.id = number(what.id);
+    record.flags = store::entity_durable;
+    if (what.auto_delete) {
+        record.flags |= store::entity_auto_delete;
+    }
+    record.delivered = what.delivered_up_to;
+    record.vhost = what.vhost;
+    record.name = what.name;
+    record.arguments = what.arguments;
+    return location_of(log_.queue_declared(record));
+}
+
+void log_journal::queue_deleted(queue_id id, octets vhost, octets name) {
+    log_.queue_deleted(number(id), vhost, name);
+}
+
+journal_location log_journal::exchange_declared(const exchange_definition& what) {
+    store::exchange_record record;
+    record.flags = store::entity_durable;
+    if (what.auto_delete) {
+        record.flags |= store::entity_auto_delete;
+    }
+    if (what.internal) {
+        record.flags |= store::entity_internal;
+    }
+    record.vhost = what.vhost;
+    record.name = what.name;
+    record.type = what.type;
+    record.arguments = what.arguments;
+    return location_of(log_.exchange_declared(record));
+}
+
+void log_journal::exchange_deleted(octets vhost, octets name) {
+    log_.exchange_deleted(vhost, name);
+}
+
+journal_location log_journal::bound(const binding_definition& what) {
+    return location_of(log_.bound(record_of(what)));
+}
+
+void log_journal::unbound(const binding_definition& what) {
+    log_.unbound(record_of(what));
+}
+
+journal_location log_journal::published(const message& what, std::span<const holding> in) {
+    entries_.clear();
+    for (const holding& each : in) {
+        entries_.push_back({number(each.queue), each.delivery_count, each.redelivered});
+    }
+    store::publish_record record;
+    record.id = what.id();
+    record.arrived_ms = what.published_at_ms;
+    record.exchange = what.exchange();
+    record.routing_key = what.routing_key();
+    record.properties = what.properties();
+    record.body = what.body();
+    record.queues = entries_;
+    return location_of(log_.published(record));
+}
+
+void log_journal::settled(queue_id queue, message_id id) {
+    log_.settled(number(queue), id);
+}
+
+void log_journal::returned(queue_id queue, message_id id, std::uint32_t delivery_count) {
+    log_.returned(number(queue), id, delivery_count);
+}
+
+void log_journal::delivered(queue_id queue, message_id id) {
+    log_.delivered(number(queue), id);
+}
+
+void log_journal::released(journal_location location) {
+    log_.released({static_cast<store::file_number>(location.file), location.record_octets});
+}
+
+lsn log_journal::last() const {
+    return log_.last_lsn();
+}
+
+}  // namespace lovage::broker

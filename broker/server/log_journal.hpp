@@ -1,0 +1,34 @@
+// The engine's journal on the store's log: translates what the engine wants remembered into
+// records. On the engine's thread; does no I/O.
+#pragma once
+
+#include "broker/core/journal.hpp"
+#include "broker/store/log.hpp"
+
+#include <vector>
+
+namespace lovage::broker {
+
+class log_journal final : public journal {
+public:
+    explicit log_journal(store::log& log) : log_(log) {}
+
+    journal_location queue_declared(const queue_definition& what) override;
+    void queue_deleted(queue_id id, octets vhost, octets name) override;
+    journal_location exchange_declared(const exchange_definition& what) override;
+    void exchange_deleted(octets vhost, octets name) override;
+    journal_location bound(const binding_definition& what) override;
+    void unbound(const binding_definition& what) override;
+    journal_location published(const message& what, std::span<const holding> in) override;
+    void settled(queue_id queue, message_id id) override;
+    void returned(queue_id queue, message_id id, std::uint32_t delivery_count) override;
+    void delivered(queue_id queue, message_id id) override;
+    void released(journal_location location) override;
+    [[nodiscard]] lsn last() const override;
+
+private:
+    store::log& log_;
+    std::vector<store::queue_entry> entries_;  // kept for its memory
+};
+
+}  // namespace lovage::broker

@@ -1,0 +1,408 @@
+#include "broker/server/node.hpp"
+
+#include "broker/server/restore.hpp"
+#include "framework/base/log.hpp"
+
+#include <boost/asio/post.hpp>
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <unistd.h>
+#include <utility>
+
+namespace lovage::broker {
+namespace {
+
+constexpr std::chrono::milliseconds tick_interval{100};
+/// Acks lose nothing by waiting for company; a publish or definition takes them along at once.
+constexpr std::chrono::milliseconds acks_wait{5};
+constexpr std::chrono::seconds disk_full_retry{1};
+constexpr std::chrono::seconds stop_patience{2};
+/// More unwritten log than this, and publishers wait for the disk.
+constexpr std::size_t unwritten_octets_max = 64 * 1024 * 1024;
+constexpr double memory_share = 0.4;
+
+clock_reading read_clocks() {
+    return {
+        std::chrono::steady_clock::now(),
+        std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now())};
+}
+
+std::array<unsigned char, 16> random_octets() {
+    std::array<unsigned char, 16> octets{};
+    if (RAND_bytes(octets.data(), static_cast<int>(octets.size())) != 1) {
+        std::fputs("lovage-broker: the system gives no random numbers; ending\n", stderr);
+        std::_Exit(EXIT_FAILURE);
+    }
+    return octets;
+}
+
+std::uint64_t default_memory_limit() {
+    const auto pages = static_cast<double>(::sysconf(_SC_PHYS_PAGES));
+    return static_cast<std::uint64_t>(
+        memory_share * pages * static_cast<double>(::sysconf(_SC_PAGESIZE)));
+}
+
+engine_options engine_options_of(const server_options& options) {
+    engine_options result;
+    result.users.clear();
+    for (const auto& account : options.users) {
+        result.users.push_back({account.name, account.password, account.loopback_only});
+    }
+    result.heartbeat_seconds = options.heartbeat_seconds;
+    result.message_octets_max = options.message_octets_max;
+    result.memory_octets_max =
+        options.memory_octets_max != 0 ? options.memory_octets_max : default_memory_limit();
+    return result;
+}
+
+std::string make_temporary_directory() {
+    std::string path = (std::filesystem::temp_directory_path() / "lovage-broker-XXXXXX").string();
+    if (::mkdtemp(path.data()) == nullptr) {
+        throw start_error(
+            "cannot make a temporary directory " + path + "; name a data directory instead");
+    }
+    return path;
+}
+
+/// A disk that failed has lost what it did not say it has; going on would confirm lies.
+[[noreturn]] void end_process(const std::string& problem) {
+    log_event(log_level::error, "disk_failed", {{"problem", problem}});
+    std::fprintf(
+        stderr,
+        "lovage-broker: the disk failed: %s; ending, because nothing can be confirmed any more. "
+        "Check the disk, then start the broker again: what was confirmed is kept.\n",
+        problem.c_str());
+    std::_Exit(EXIT_FAILURE);
+}
+
+}  // namespace
+
+node::node(const server_options& options) : options_(options) {
+    if (options_.data_directory.empty()) {
+        options_.data_directory = make_temporary_directory();
+        temporary_directory_ = true;
+    }
+    listen();  // first, because a port in use is found out faster than a long log is read
+    recover();
+}
+
+node::~node() {
+    disk_thread_.reset();
+    writer_.reset();
+    disk_.reset();
+    if (temporary_directory_) {
+        std::error_code ignored;
+        std::filesystem::remove_all(options_.data_directory, ignored);
+    }
+}
+
+void node::recover() {
+    store::log_options log_options;
+    log_options.file_bytes = options_.log_file_octets;
+    opened_store opened = open_store(options_.data_directory);
+    disk_ = std::move(opened.disk);
+    log_ = std::make_unique<store::log>(log_options, opened.found->tail());
+    writer_ =
+        std::make_unique<store::log_writer>(*disk_, store::writer_options{}, opened.found->tail());
+    journal_ = std::make_unique<log_journal>(*log_);
+    engine_ = std::make_unique<engine>(engine_options_of(options_), *journal_, random_octets);
+    restore(*engine_, *opened.found);
+    engine_->durable(log_->last_lsn(), read_clocks());  // all that was found is on disk
+    disk_thread_ = std::make_unique<disk_thread>(*writer_, [this](disk_thread::report&& report) {
+        boost::asio::post(
+            io_, [this, kept = std::make_shared<disk_thread::report>(std::move(report))] {
+                on_written(std::move(*kept));
+            });
+    });
+}
+
+void node::listen() {
+    const auto open = [this](net::stream connection) { open_session(std::move(connection)); };
+    plain_ = std::make_unique<listener>(io_, options_.bind, options_.port, nullptr, open);
+    if (options_.tls) {
+        std::string problem;
+        net::tls_server_files files;
+        files.certificate_file = options_.tls->certificate_file;
+        files.key_file = options_.tls->key_file;
+        files.ca_file = options_.tls->client_ca_file;
+        files.verify_peer = files.fail_without_certificate = !files.ca_file.empty();
+        auto context = net::make_server_context(files, problem);
+        if (context == nullptr) {
+            throw start_error("cannot offer TLS: " + problem);
+        }
+        tls_ = std::make_unique<listener>(
+            io_, options_.bind, options_.tls->port, std::move(context), open);
+    }
+    if (options_.management_port) {
+        management_ = std::make_unique<management>(
+            io_,
+            options_.bind,
+            *options_.management_port,
+            management::sources{
+                [this] { return management_snapshot(); },
+                [this](const std::string& name, const std::string& password) {
+                    return engine_->may_log_in(name, password, true);
+                }});
+    }
+}
+
+void node::run() {
+    plain_->start();
+    if (tls_) {
+        tls_->start();
+    }
+    if (management_) {
+        management_->start();
+    }
+    arm_tick();
+    io_.run();
+}
+
+void node::stop() {
+    boost::asio::post(io_, [this] { begin_stop(); });
+}
+
+void node::open_session(net::stream connection) {
+    if (!stopping_) {
+        std::make_shared<session>(*this, std::move(connection))->start();
+    }
+}
+
+session* node::find(connection_id id) {
+    const auto found = sessions_.find(id);
+    return found == sessions_.end() ? nullptr : found->second;
+}
+
+connection_id node::connected(session& from) {
+    auto& socket = from.pump().connection().socket();
+    boost::system::error_code unknown;
+    const auto remote = socket.remote_endpoint(unknown);
+    const peer_address peer{
+        from.pump().connection().remote_address(), !unknown && remote.address().is_loopback()};
+    const connection_id id = engine_->connected(peer, from.pump().out(), read_clocks());
+    sessions_.emplace(id, &from);
+    return id;
+}
+
+std::size_t node::received(session& from, octets input) {
+    const connection_id id = from.id();
+    const std::size_t used = engine_->received(id, input, read_clocks());
+    if (!engine_->wants_input(id)) {
+        from.pump().pause_reading();
+    }
+    perform();
+    return used;
+}
+
+void node::drained(session& from, std::size_t pending) {
+    engine_->drained(from.id(), pending, read_clocks());
+    perform();
+}
+
+void node::disconnected(session& gone) {
+    const connection_id id = gone.id();
+    sessions_.erase(id);
+    engine_->disconnected(id, read_clocks());
+    perform();
+    if (stopping_ && sessions_.empty()) {
+        finish_stop();
+    }
+}
+
+void node::perform() {
+    effects& wanted = engine_->take_effects();
+    for (const auto& line : wanted.log) {
+        log_formatted(line.level, line.text);
+    }
+    for (const connection_id id : wanted.output) {
+        if (session* to = find(id); to != nullptr) {
+            to->pump().flush_soon();
+        }
+    }
+    for (const connection_id id : wanted.resume) {
+        if (session* to = find(id); to != nullptr) {
+            to->pump().resume_reading();
+        }
+    }
+    for (const connection_id id : wanted.close) {
+        if (session* to = find(id); to != nullptr) {
+            to->pump().close_after_flush();
+        }
+    }
+    if (!wanted.congested.empty()) {
+        if (congested_.empty()) {
+            boost::asio::post(io_, [this] { relieve_congestion(); });
+        }
+        congested_.insert(congested_.end(), wanted.congested.begin(), wanted.congested.end());
+    }
+    feed_disk();
+    rewrite_old_file();
+    if (const auto due = engine_->next_expiry_ms(); due && *due < tick_due_ms_) {
+        arm_tick();
+    }
+}
+
+void node::relieve_congestion() {
+    // A socket that took everything at once does not report it as drained.
+    for (const connection_id id : std::exchange(congested_, {})) {
+        if (session* to = find(id); to != nullptr) {
+            to->pump().flush();
+            if (to->pump().pending() == 0) {
+                drained(*to, 0);
+            }
+        }
+    }
+}
+
+void node::feed_disk() {
+    if (disk_busy_ || disk_full_ || !log_->has_batch()) {
+        return;
+    }
+    if (!log_->urgent() && !stopping_) {
+        arm_acks_timer();
+        return;
+    }
+    disk_busy_ = true;
+    disk_thread_->write(log_->take_batch());
+}
+
+void node::arm_acks_timer() {
+    if (acks_timer_armed_) {
+        return;
+    }
+    acks_timer_armed_ = true;
+    acks_timer_.expires_after(acks_wait);
+    acks_timer_.async_wait([this](boost::system::error_code) {
+        acks_timer_armed_ = false;
+        if (!disk_busy_ && !disk_full_ && log_->has_batch()) {
+            disk_busy_ = true;
+            disk_thread_->write(log_->take_batch());
+        }
+    });
+}
+
+void node::on_written(disk_thread::report&& report) {
+    disk_counters_ = report.counters;
+    if (report.error == store::errc::disk_full) {
+        if (!std::exchange(disk_full_, true)) {
+            log_event(log_level::error, "disk_full", {{"problem", report.problem}});
+            set_disk_alarm(true);
+        }
+        retry_timer_.expires_after(disk_full_retry);
+        retry_timer_.async_wait(
+            [this, kept = std::make_shared<store::batch>(std::move(report.written))](
+                boost::system::error_code) { disk_thread_->write(std::move(*kept)); });
+        return;
+    }
+    if (report.error) {
+        end_process(report.problem);
+    }
+    disk_busy_ = false;
+    const lsn reached = report.written.highest;
+    log_->give_back(std::move(report.written));
+    disk_full_ = false;
+    set_disk_alarm(report.space_low || log_->batch_bytes() > unwritten_octets_max);
+    engine_->durable(reached, read_clocks());
+    perform();
+    if (stopping_ && sessions_.empty()) {
+        finish_stop();
+    }
+}
+
+void node::set_disk_alarm(bool on) {
+    if (std::exchange(disk_alarm_, on) != on) {
+        engine_->disk_alarm(on, read_clocks());
+        perform();
+    }
+}
+
+void node::rewrite_old_file() {
+    if (const auto file = log_->wants_rewrite(); file && !rewriting_) {
+        rewriting_ = true;
+        engine_->rewrite(*file, read_clocks());
+        perform();
+        rewriting_ = false;
+    }
+}
+
+void node::arm_tick() {
+    if (stopping_) {
+        return;
+    }
+    // Every 100 ms, and sooner when a message expires before.
+    const auto now_ms = static_cast<std::uint64_t>(read_clocks().wall.time_since_epoch().count());
+    tick_due_ms_ = now_ms + static_cast<std::uint64_t>(tick_interval.count());
+    tick_due_ms_ = std::min(tick_due_ms_, engine_->next_expiry_ms().value_or(tick_due_ms_));
+    tick_timer_.expires_after(milliseconds{tick_due_ms_ > now_ms ? tick_due_ms_ - now_ms : 0});
+    tick_timer_.async_wait([this](boost::system::error_code cancelled) {
+        if (!cancelled) {
+            tick();
+        }
+    });
+}
+
+void node::tick() {
+    tick_due_ms_ = 0;  // perform() leaves the next one to us
+    engine_->tick(read_clocks());
+    perform();
+    arm_tick();
+}
+
+void node::begin_stop() {
+    if (std::exchange(stopping_, true)) {
+        return;
+    }
+    log_event(log_level::info, "stopping", {{"connections", sessions_.size()}});
+    for (auto* each : {plain_.get(), tls_.get()}) {
+        if (each != nullptr) {
+            each->stop();
+        }
+    }
+    if (management_) {
+        management_->stop();
+    }
+    tick_timer_.cancel();
+    engine_->shut_down(read_clocks());
+    perform();
+    // Clients that do not read are not waited for.
+    stop_timer_.expires_after(stop_patience);
+    stop_timer_.async_wait([this](boost::system::error_code) {
+        for (const auto& [id, each] : std::exchange(sessions_, {})) {
+            each->pump().close_now();
+        }
+        finish_stop();
+    });
+    if (sessions_.empty()) {
+        finish_stop();
+    }
+}
+
+void node::finish_stop() {
+    if (disk_busy_) {
+        return;  // on_written comes back here
+    }
+    if (log_->has_batch()) {
+        feed_disk();
+        return;
+    }
+    io_.stop();
+}
+
+management_view node::management_snapshot() const {
+    management_view view;
+    view.queues = engine_->queue_statuses();
+    view.connections = engine_->connection_count();
+    view.memory_octets = engine_->memory_octets();
+    view.log_syncs = disk_counters_.file_syncs;
+    view.log_octets_written = disk_counters_.bytes;
+    view.log_records = disk_counters_.records;
+    view.log_file_octets = log_->file_bytes();
+    view.log_live_octets = log_->live_bytes();
+    return view;
+}
+
+}  // namespace lovage::broker

@@ -1,0 +1,100 @@
+// The broker's parts put together: engine, journal, log, disk thread, listeners, management API,
+// all on one io_context with one thread. Reads the clocks, carries out the engine's effects and
+// moves the log's batches to the disk thread and back.
+#pragma once
+
+#include "broker/admin/management.hpp"
+#include "broker/core/engine.hpp"
+#include "broker/server/disk_thread.hpp"
+#include "broker/server/listener.hpp"
+#include "broker/server/log_journal.hpp"
+#include "broker/server/session.hpp"
+#include "broker/store/log.hpp"
+#include "broker/store/posix_disk.hpp"
+
+#include <lovage/broker.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+namespace lovage::broker {
+
+class node {
+public:
+    /// Recovers the data directory and listens. Throws start_error.
+    explicit node(const server_options& options);
+    ~node();
+    node(const node&) = delete;
+    node& operator=(const node&) = delete;
+
+    /// Serves until stop() has done its work.
+    void run();
+    /// From any thread: tells clients, writes what is left, then run() returns.
+    void stop();
+
+    [[nodiscard]] std::uint16_t port() const { return plain_->port(); }
+    [[nodiscard]] std::uint16_t tls_port() const { return tls_ ? tls_->port() : 0; }
+    [[nodiscard]] std::uint16_t management_port() const {
+        return management_ ? management_->port() : 0;
+    }
+
+    // For sessions.
+    connection_id connected(session& from);
+    std::size_t received(session& from, octets input);
+    void drained(session& from, std::size_t pending);
+    void disconnected(session& gone);
+
+private:
+    void recover();
+    void listen();
+    void open_session(net::stream connection);
+    /// Carries out what the last event wanted.
+    void perform();
+    void relieve_congestion();
+    void feed_disk();
+    void arm_acks_timer();
+    void on_written(disk_thread::report&& report);
+    void set_disk_alarm(bool on);
+    void rewrite_old_file();
+    void arm_tick();
+    void tick();
+    void begin_stop();
+    void finish_stop();
+    session* find(connection_id id);
+    [[nodiscard]] management_view management_snapshot() const;
+
+    server_options options_;
+    bool temporary_directory_ = false;
+    boost::asio::io_context io_{1};
+    std::unique_ptr<store::posix_disk> disk_;
+    std::unique_ptr<store::log> log_;
+    std::unique_ptr<store::log_writer> writer_;
+    std::unique_ptr<log_journal> journal_;
+    std::unique_ptr<engine> engine_;
+    std::unique_ptr<disk_thread> disk_thread_;
+    std::unordered_map<connection_id, session*> sessions_;
+    std::unique_ptr<listener> plain_;
+    std::unique_ptr<listener> tls_;
+    std::unique_ptr<management> management_;
+
+    boost::asio::steady_timer tick_timer_{io_};
+    boost::asio::steady_timer acks_timer_{io_};
+    boost::asio::steady_timer retry_timer_{io_};
+    boost::asio::steady_timer stop_timer_{io_};
+    std::uint64_t tick_due_ms_ = 0;  // Unix time for which tick_timer_ is set
+    store::writer_counters disk_counters_;
+
+    bool disk_busy_ = false;
+    bool acks_timer_armed_ = false;
+    bool disk_full_ = false;
+    bool disk_alarm_ = false;
+    bool rewriting_ = false;
+    bool stopping_ = false;
+    std::vector<connection_id> congested_;
+};
+
+}  // namespace lovage::broker

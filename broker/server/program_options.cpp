@@ -1,0 +1,149 @@
+#include "broker/server/program_options.hpp"
+
+#include <boost/program_options.hpp>
+
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+
+namespace lovage::broker {
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr unsigned management_port_distance = 10000;  // 5672 has 15672, as RabbitMQ's
+
+std::string default_data_directory() {
+    if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state != '\0') {
+        return std::string(state) + "/lovage-broker";
+    }
+    if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') {
+        return std::string(home) + "/.lovage-broker";
+    }
+    return "lovage-broker-data";
+}
+
+user_account parse_user(const std::string& text) {
+    const std::size_t colon = text.find(':');
+    if (colon == 0 || colon == std::string::npos) {
+        throw start_error(
+            "--user: '" + text.substr(0, colon) + "' is not of the form name:password");
+    }
+    return {text.substr(0, colon), text.substr(colon + 1), false};
+}
+
+po::options_description describe() {
+    po::options_description described{"lovage-broker, the broker of lovage. Options"};
+    auto add = described.add_options();
+    add("help,h", "print this");
+    add("version", "print the version");
+    add("config", po::value<std::string>(), "file with options, `name = value` a line");
+    add("bind", po::value<std::string>()->default_value("127.0.0.1"), "IP address to listen on");
+    add("port", po::value<unsigned>()->default_value(5672), "AMQP port; 0 is any free one");
+    add("data-dir", po::value<std::string>(), "where queues and messages are kept");
+    add("management-port",
+        po::value<unsigned>(),
+        "HTTP API port; 0 is any free one (default: AMQP port + 10000, with --port 0 any)");
+    add("tls-port", po::value<unsigned>()->default_value(5671), "amqps port; 0 is any free one");
+    add("tls-cert", po::value<std::string>(), "certificate chain, PEM; turns TLS on");
+    add("tls-key", po::value<std::string>(), "private key, PEM");
+    add("tls-client-ca", po::value<std::string>(), "clients need a certificate of these, PEM");
+    add("user",
+        po::value<std::vector<std::string>>()->composing(),
+        "name:password; may be given again (default: guest:guest, from this machine only)");
+    add("memory-limit", po::value<std::uint64_t>(), "octets of messages in memory (default: 40 %)");
+    add("heartbeat", po::value<unsigned>()->default_value(60), "seconds offered to clients");
+    add("log-level",
+        po::value<std::string>()->default_value("info"),
+        "trace, debug, info, warning, error or off");
+    return described;
+}
+
+std::uint16_t port_of(const po::variables_map& values, const char* name) {
+    const auto number = values[name].as<unsigned>();
+    if (number > 65535) {
+        throw start_error(
+            "--" + std::string(name) + ": " + std::to_string(number) + " is no port (0 to 65535)");
+    }
+    return static_cast<std::uint16_t>(number);
+}
+
+server_options server_options_of(const po::variables_map& values) {
+    server_options options;
+    options.bind = values["bind"].as<std::string>();
+    options.port = port_of(values, "port");
+    options.data_directory = values.contains("data-dir") ? values["data-dir"].as<std::string>()
+                                                         : default_data_directory();
+    if (values.contains("management-port")) {
+        options.management_port = port_of(values, "management-port");
+    } else {
+        const unsigned port = options.port + management_port_distance;
+        options.management_port =
+            static_cast<std::uint16_t>(options.port == 0 || port > 65535 ? 0 : port);
+    }
+    const bool certificate = values.contains("tls-cert");
+    if (certificate != values.contains("tls-key")) {
+        throw start_error("--tls-cert and --tls-key go together: give both, or none");
+    }
+    if (certificate) {
+        tls_options tls;
+        tls.port = port_of(values, "tls-port");
+        tls.certificate_file = values["tls-cert"].as<std::string>();
+        tls.key_file = values["tls-key"].as<std::string>();
+        if (values.contains("tls-client-ca")) {
+            tls.client_ca_file = values["tls-client-ca"].as<std::string>();
+        }
+        options.tls = tls;
+    }
+    if (values.contains("user")) {
+        options.users.clear();
+        for (const auto& text : values["user"].as<std::vector<std::string>>()) {
+            options.users.push_back(parse_user(text));
+        }
+    }
+    if (values.contains("memory-limit")) {
+        options.memory_octets_max = values["memory-limit"].as<std::uint64_t>();
+    }
+    const auto heartbeat = values["heartbeat"].as<unsigned>();
+    if (heartbeat > 65535) {
+        throw start_error("--heartbeat: at most 65535 seconds");
+    }
+    options.heartbeat_seconds = static_cast<std::uint16_t>(heartbeat);
+    return options;
+}
+
+}  // namespace
+
+std::optional<program_options> read_program_options(
+    int argc,
+    const char* const* argv,
+    std::ostream& out) {
+    const auto described = describe();
+    po::variables_map values;
+    try {
+        po::store(
+            po::command_line_parser(argc, argv).options(described).positional({}).run(), values);
+        if (values.contains("config")) {
+            const auto& path = values["config"].as<std::string>();
+            std::ifstream file{path};
+            if (!file) {
+                throw start_error("--config: cannot read " + path);
+            }
+            po::store(po::parse_config_file(file, described), values);
+        }
+        po::notify(values);
+    } catch (const po::error& wrong) {
+        throw start_error(std::string(wrong.what()) + "; see lovage-broker --help");
+    }
+    if (values.contains("help")) {
+        out << described;
+        return std::nullopt;
+    }
+    if (values.contains("version")) {
+        out << "lovage-broker " << LOVAGE_VERSION << '\n';
+        return std::nullopt;
+    }
+    return program_options{server_options_of(values), values["log-level"].as<std::string>()};
+}
+
+}  // namespace lovage::broker

@@ -1,0 +1,134 @@
+#include "broker/server/restore.hpp"
+
+#include "broker/core/queue_arguments.hpp"
+#include "framework/amqp/table_codec.hpp"
+#include "framework/base/log.hpp"
+
+#include <lovage/broker.hpp>
+
+#include <random>
+
+namespace lovage::broker {
+namespace {
+
+journal_location location_of(const store::location& where) {
+    return {where.file, where.bytes};
+}
+
+amqp::table decoded(octets arguments) {
+    amqp::wire_reader in{arguments};
+    return amqp::read_table(in);
+}
+
+std::uint64_t random_salt() {
+    std::random_device device;
+    return (std::uint64_t{device()} << 32U) | device();
+}
+
+void restore_exchanges(engine& into, const store::recovery& found) {
+    for (const auto& each : found.exchanges()) {
+        const auto type = parse_exchange_type(each.type);
+        if (!type) {
+            throw start_error(
+                "exchange '" + each.name + "' in the data directory is of type '" + each.type +
+                "', which this version does not know: start the version that wrote it");
+        }
+        into.restore_vhost(each.vhost)
+            .restore_exchange(
+                {each.name,
+                 *type,
+                 true,
+                 (each.flags & store::entity_auto_delete) != 0,
+                 (each.flags & store::entity_internal) != 0,
+                 decoded(each.arguments)},
+                location_of(each.where));
+    }
+}
+
+void restore_queues(engine& into, const store::recovery& found) {
+    for (const auto& each : found.queues()) {
+        queue_settings settings;
+        settings.name = each.name;
+        settings.durable = true;
+        settings.auto_delete = (each.flags & store::entity_auto_delete) != 0;
+        if (fault wrong = read_queue_arguments(decoded(each.arguments), each.vhost, settings)) {
+            throw start_error(
+                "queue '" + each.name +
+                "' in the data directory has arguments that this version "
+                "does not know (" +
+                wrong.text + "): start the version that wrote it");
+        }
+        into.restore_vhost(each.vhost)
+            .restore_queue(
+                queue_id{each.id}, std::move(settings), location_of(each.where), each.delivered);
+    }
+}
+
+void restore_bindings(engine& into, const store::recovery& found) {
+    for (const auto& each : found.bindings()) {
+        vhost& home = into.restore_vhost(each.vhost);
+        exchange* source = home.find_exchange(each.source);
+        queue* target = home.find_queue(each.destination);
+        if (source != nullptr && target != nullptr) {
+            home.restore_binding(
+                *source, *target, each.routing_key, each.arguments, location_of(each.where));
+        }
+    }
+}
+
+}  // namespace
+
+opened_store open_store(const std::string& directory) {
+    opened_store opened;
+    std::string problem;
+    auto disk = store::posix_disk::open_directory(directory, problem);
+    if (!disk) {
+        throw start_error(problem);
+    }
+    opened.disk = std::move(*disk);
+    store::recovery_options options;
+    options.new_salt = random_salt();
+    opened.found = std::make_unique<store::recovery>(*opened.disk, options);
+    if (opened.found->run(problem)) {
+        throw start_error("data directory " + directory + ": " + problem);
+    }
+    const auto& counters = opened.found->counters();
+    log_event(
+        log_level::info,
+        "recovered",
+        {{"directory", directory},
+         {"files", counters.files},
+         {"records", counters.records},
+         {"octets", counters.bytes},
+         {"queues", opened.found->queues().size()},
+         {"messages", opened.found->message_count()},
+         {"cut_batch", counters.torn ? "yes" : "no"}});
+    return opened;
+}
+
+void restore(engine& into, store::recovery& found) {
+    restore_exchanges(into, found);
+    restore_queues(into, found);
+    restore_bindings(into, found);
+    std::string problem;
+    engine::found_message message;
+    const auto take = [&](const store::recovered_message& each) {
+        const auto& record = each.record;
+        message.id = record.id;
+        message.parts = {record.exchange, record.routing_key, record.properties, record.body};
+        message.published_at_ms = record.arrived_ms;
+        message.location = location_of(each.where);
+        message.holdings.clear();
+        for (const auto& entry : record.queues) {
+            message.holdings.push_back(
+                {queue_id{entry.queue}, entry.delivery_count, entry.redelivered});
+        }
+        into.restore_message(message);
+    };
+    if (found.for_each_message(take, problem)) {
+        throw start_error(problem);
+    }
+    into.restore_next_ids(found.next_queue_id(), found.next_message_id());
+}
+
+}  // namespace lovage::broker

@@ -1,0 +1,81 @@
+// What the engine puts into the log: queues, exchanges, bindings, messages, settings; and where a
+// record lies. The octets fields are views that need to live only as long as the call they are
+// passed to (or, from recovery, as long as its comment says). Pure values.
+#pragma once
+
+#include "broker/store/format.hpp"
+
+#include <optional>
+#include <span>
+
+namespace lovage::broker::store {
+
+/// Where a record lies that keeps something alive, for log::released().
+struct location {
+    file_number file = 0;     ///< 0: nowhere, such as a transient thing; releasing it does nothing
+    std::uint32_t bytes = 0;  ///< of the whole record
+    friend bool operator==(const location&, const location&) = default;
+};
+
+/// Bits of queue_record::flags and exchange_record::flags.
+inline constexpr std::uint8_t entity_durable = 1;
+inline constexpr std::uint8_t entity_auto_delete = 2;
+inline constexpr std::uint8_t entity_exclusive = 4;
+inline constexpr std::uint8_t entity_internal = 8;
+
+struct queue_record {
+    queue_id id = 0;  ///< chosen by the engine, never used again for another queue
+    std::uint8_t flags = 0;
+    message_id delivered = 0;  ///< highest message id ever handed to a consumer
+    octets vhost;
+    octets name;
+    octets arguments;  ///< the engine's encoding
+};
+
+struct exchange_record {
+    std::uint8_t flags = 0;
+    octets vhost;
+    octets name;
+    octets type;
+    octets arguments;
+};
+
+enum class binding_target : std::uint8_t { queue = 0, exchange = 1 };
+
+/// All fields together are the binding's identity.
+struct binding_record {
+    binding_target target = binding_target::queue;
+    octets vhost;
+    octets source;
+    octets destination;
+    octets routing_key;
+    octets arguments;
+};
+
+/// A message's place in one queue.
+struct queue_entry {
+    queue_id queue = 0;
+    std::uint32_t delivery_count = 0;
+    bool redelivered = false;
+    friend bool operator==(const queue_entry&, const queue_entry&) = default;
+};
+
+struct message_ref {
+    queue_id queue = 0;
+    message_id message = 0;
+};
+
+struct publish_record {
+    message_id id = 0;             ///< chosen by the engine, ascending, never used again
+    std::uint64_t arrived_ms = 0;  ///< Unix time of arrival, 0 for unknown; kept for the engine
+    std::uint64_t due_ms = 0;      ///< Unix time before which it is not delivered; kept likewise
+    octets exchange;
+    octets routing_key;
+    octets properties;  ///< the engine's encoding
+    octets body;
+    std::span<const queue_entry> queues;
+    /// The message whose place this one takes (dead-lettering): settled by the same record.
+    std::optional<message_ref> replaces;
+};
+
+}  // namespace lovage::broker::store

@@ -1,0 +1,365 @@
+#include "broker/store/replay.hpp"
+
+#include <algorithm>
+
+namespace lovage::broker::store {
+namespace {
+
+/// The key of deleted_: kind, then both names so that no two pairs look the same.
+std::string deleted_key(char kind, octets vhost, octets name) {
+    std::string key{kind};
+    key += std::to_string(vhost.size());
+    key += ':';
+    key += vhost;
+    key += name;
+    return key;
+}
+
+location location_of(const record_place& place) {
+    return {place.file, place.bytes};
+}
+
+}  // namespace
+
+bool replay::apply(record_type type, octets payload, const record_place& place) {
+    switch (type) {
+        case record_type::batch: {
+            payload_reader in{payload};
+            in.varint();
+            return marks(in);
+        }
+        case record_type::delivered: {
+            payload_reader in{payload};
+            return marks(in);
+        }
+        case record_type::queue_declared: return queue_declared(payload, place);
+        case record_type::queue_deleted: return queue_deleted(payload, place);
+        case record_type::exchange_declared: return exchange_declared(payload, place);
+        case record_type::exchange_deleted: return exchange_deleted(payload, place);
+        case record_type::bound: return bound(payload, place);
+        case record_type::unbound: {
+            binding_record record;
+            bindings_.erase(std::string{payload});
+            return read_payload(payload, record);
+        }
+        case record_type::published: return published(payload, place);
+        case record_type::settled: return settled(payload);
+        case record_type::returned: return returned(payload);
+        case record_type::reclaimed: return reclaimed(payload, place);
+        case record_type::setting_put:
+        case record_type::setting_erased: return setting(type, payload, place);
+    }
+    return false;
+}
+
+bool replay::marks(payload_reader& in) {
+    while (in.ok() && !in.at_end()) {
+        const queue_id queue = in.varint();
+        message_id& mark = marks_[queue];
+        mark = std::max(mark, in.varint());
+        saw(queue, mark);
+    }
+    return in.ok();
+}
+
+bool replay::queue_declared(octets payload, const record_place& place) {
+    queue_record record;
+    if (!read_payload(payload, record)) {
+        return false;
+    }
+    saw(record.id, record.delivered);
+    queues_[record.id] = {
+        record.id,
+        record.flags,
+        record.delivered,
+        std::string{record.vhost},
+        std::string{record.name},
+        std::string{record.arguments},
+        location_of(place)};
+    return true;
+}
+
+bool replay::queue_deleted(octets payload, const record_place& place) {
+    payload_reader in{payload};
+    const queue_id id = in.varint();
+    const octets vhost = in.text();
+    const octets name = in.text();
+    if (!in.ok()) {
+        return false;
+    }
+    // Its messages are dropped at the end, because their declaration is not found then.
+    saw(id, 0);
+    queues_.erase(id);
+    marks_.erase(id);
+    deleted_[deleted_key('q', vhost, name)] = place.number;
+    return in.at_end();
+}
+
+bool replay::exchange_declared(octets payload, const record_place& place) {
+    exchange_record record;
+    if (!read_payload(payload, record)) {
+        return false;
+    }
+    exchanges_[{std::string{record.vhost}, std::string{record.name}}] = {
+        record.flags,
+        std::string{record.vhost},
+        std::string{record.name},
+        std::string{record.type},
+        std::string{record.arguments},
+        location_of(place)};
+    return true;
+}
+
+bool replay::exchange_deleted(octets payload, const record_place& place) {
+    payload_reader in{payload};
+    const octets vhost = in.text();
+    const octets name = in.text();
+    if (!in.ok()) {
+        return false;
+    }
+    exchanges_.erase({std::string{vhost}, std::string{name}});
+    deleted_[deleted_key('e', vhost, name)] = place.number;
+    return in.at_end();
+}
+
+bool replay::bound(octets payload, const record_place& place) {
+    binding_record record;
+    if (!read_payload(payload, record)) {
+        return false;
+    }
+    bindings_[std::string{payload}] = {location_of(place), place.number};
+    return true;
+}
+
+bool replay::published(octets payload, const record_place& place) {
+    publish_record record;
+    if (!read_payload(payload, record, scratch_)) {
+        return false;
+    }
+    for (const queue_entry& entry : record.queues) {
+        saw(entry.queue, record.id);
+    }
+    const auto [found, added] = index_.try_emplace(record.id, 0);
+    if (added) {
+        if (free_.empty()) {
+            found->second = static_cast<std::uint32_t>(messages_.size());
+            messages_.emplace_back();
+        } else {
+            found->second = free_.back();
+            free_.pop_back();
+        }
+    }
+    const std::uint32_t index = found->second;
+    stored_message& stored = messages_[index];
+    stored.id = record.id;
+    stored.offset = place.offset;
+    stored.where = location_of(place);
+    set_entries(stored, record.queues);
+    if (record.queues.empty()) {
+        forget(index);
+    }
+    if (record.replaces) {
+        saw(record.replaces->queue, record.replaces->message);
+        settle(record.replaces->queue, record.replaces->message);
+    }
+    return true;
+}
+
+void replay::set_entries(stored_message& of, std::span<const queue_entry> entries) {
+    if (of.several != 0) {
+        several_[of.several - 1].clear();
+        of.several = 0;
+    }
+    of.only = {};
+    if (entries.size() == 1) {
+        of.only = entries.front();
+    } else if (entries.size() > 1) {
+        several_.emplace_back(entries.begin(), entries.end());
+        of.several = static_cast<std::uint32_t>(several_.size());
+    }
+}
+
+bool replay::settled(octets payload) {
+    payload_reader in{payload};
+    settled_reader runs;
+    while (in.ok() && !in.at_end()) {
+        const settled_run run = runs.read(in);
+        if (!in.ok() || run.first + run.more < run.first) {
+            return false;
+        }
+        saw(run.queue, run.first + run.more);
+        if (run.more < index_.size()) {
+            for (std::uint64_t i = 0; i <= run.more; ++i) {
+                settle(run.queue, run.first + i);
+            }
+            continue;
+        }
+        // A run of more messages than there are: look at those that are there.
+        for (std::uint32_t index = 0; index < messages_.size(); ++index) {
+            const stored_message& stored = messages_[index];
+            if (stored.where.file != 0 && stored.id - run.first <= run.more) {
+                settle_in(run.queue, index);
+            }
+        }
+    }
+    return in.ok();
+}
+
+void replay::settle(queue_id queue, message_id id) {
+    const auto found = index_.find(id);
+    if (found != index_.end()) {
+        settle_in(queue, found->second);
+    }
+}
+
+void replay::settle_in(queue_id queue, std::uint32_t index) {
+    stored_message& stored = messages_[index];
+    if (stored.several == 0) {
+        if (stored.only.queue == queue) {
+            forget(index);
+        }
+        return;
+    }
+    auto& entries = several_[stored.several - 1];
+    std::erase_if(entries, [&](const queue_entry& entry) { return entry.queue == queue; });
+    if (entries.empty()) {
+        forget(index);
+    }
+}
+
+void replay::forget(std::uint32_t index) {
+    index_.erase(messages_[index].id);
+    set_entries(messages_[index], {});
+    messages_[index] = {};
+    free_.push_back(index);
+}
+
+bool replay::returned(octets payload) {
+    payload_reader in{payload};
+    const queue_id queue = in.varint();
+    const message_id id = in.varint();
+    const std::uint64_t count = in.varint();
+    if (!in.ok() || !in.at_end() || count > std::numeric_limits<std::uint32_t>::max()) {
+        return false;
+    }
+    saw(queue, id);
+    const auto found = index_.find(id);
+    if (found != index_.end()) {
+        for (queue_entry& entry : entries_of(messages_[found->second])) {
+            if (entry.queue == queue) {
+                entry.redelivered = true;
+                entry.delivery_count = static_cast<std::uint32_t>(count);
+            }
+        }
+    }
+    return true;
+}
+
+bool replay::setting(record_type type, octets payload, const record_place& place) {
+    payload_reader in{payload};
+    const std::string key{in.text()};
+    if (type == record_type::setting_erased) {
+        settings_.erase(key);
+    } else {
+        settings_[key] = {key, std::string{in.text()}, location_of(place)};
+    }
+    return in.ok() && in.at_end();
+}
+
+bool replay::reclaimed(octets payload, const record_place& place) {
+    payload_reader in{payload};
+    const std::uint64_t file = in.varint();
+    // The file that says so is needed at least for that.
+    if (!in.ok() || !in.at_end() || file < first_needed_ || file > place.file) {
+        return false;
+    }
+    first_needed_ = static_cast<file_number>(file);
+    return true;
+}
+
+void replay::finish() {
+    finish_messages();
+    finish_definitions();
+}
+
+void replay::finish_messages() {
+    boost::unordered::erase_if(
+        queues_, [this](const auto& queue) { return queue.second.where.file < first_needed_; });
+    for (auto& [id, queue] : queues_) {
+        message_id& mark = marks_[id];
+        queue.delivered = mark = std::max(mark, queue.delivered);
+    }
+    for (stored_message& stored : messages_) {
+        if (stored.where.file < first_needed_) {
+            stored.where = {};  // also the free places, whose file is 0 already
+            continue;
+        }
+        scratch_.clear();
+        for (queue_entry& entry : entries_of(stored)) {
+            if (queues_.contains(entry.queue)) {
+                entry.redelivered = entry.redelivered || stored.id <= marks_[entry.queue];
+                scratch_.push_back(entry);
+            }
+        }
+        if (scratch_.empty()) {
+            stored.where = {};
+        } else if (scratch_.size() != entries_of(stored).size()) {
+            set_entries(stored, scratch_);
+        }
+    }
+    std::erase_if(messages_, [](const stored_message& stored) { return stored.where.file == 0; });
+    std::sort(
+        messages_.begin(),
+        messages_.end(),
+        [](const stored_message& left, const stored_message& right) { return left.id < right.id; });
+    index_ = {};
+}
+
+void replay::finish_definitions() {
+    const auto needed = [&](location where) { return where.file >= first_needed_; };
+    for (auto& [id, queue] : queues_) {
+        queue_list_.push_back(std::move(queue));
+    }
+    std::sort(queue_list_.begin(), queue_list_.end(), [](const auto& left, const auto& right) {
+        return left.id < right.id;
+    });
+    for (auto& [names, exchange] : exchanges_) {
+        if (needed(exchange.where)) {
+            exchange_list_.push_back(std::move(exchange));
+        }
+    }
+    const auto deleted_since = [&](char kind, octets vhost, octets name, lsn number) {
+        const auto found = deleted_.find(deleted_key(kind, vhost, name));
+        return found != deleted_.end() && found->second > number;
+    };
+    std::map<std::string, recovered_binding> sorted;  // the same order whatever the hash
+    for (const auto& [payload, at] : bindings_) {
+        binding_record record;
+        if (!needed(at.where) || !read_payload(payload, record)) {
+            continue;
+        }
+        const char target = record.target == binding_target::queue ? 'q' : 'e';
+        if (deleted_since('e', record.vhost, record.source, at.number) ||
+            deleted_since(target, record.vhost, record.destination, at.number)) {
+            continue;
+        }
+        sorted[payload] = {
+            record.target,
+            std::string{record.vhost},
+            std::string{record.source},
+            std::string{record.destination},
+            std::string{record.routing_key},
+            std::string{record.arguments},
+            at.where};
+    }
+    for (auto& [payload, binding] : sorted) {
+        binding_list_.push_back(std::move(binding));
+    }
+    for (auto& [key, setting] : settings_) {
+        if (needed(setting.where)) {
+            setting_list_.push_back(std::move(setting));
+        }
+    }
+}
+
+}  // namespace lovage::broker::store

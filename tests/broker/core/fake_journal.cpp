@@ -1,0 +1,173 @@
+#include "tests/broker/core/fake_journal.hpp"
+
+#include <algorithm>
+
+namespace lovage::broker::test {
+namespace {
+
+std::string text(queue_id id) {
+    return std::to_string(static_cast<std::uint64_t>(id));
+}
+
+}  // namespace
+
+journal_location fake_journal::write(std::string record) {
+    records.push_back(std::move(record));
+    ++last_;
+    live_[next_serial_] = file;
+    return {file, next_serial_++};
+}
+
+journal_location fake_journal::queue_declared(const queue_definition& what) {
+    const journal_location at =
+        write("queue_declared " + text(what.id) + " " + std::string(what.name));
+    queues[what.id] = {
+        std::string(what.vhost),
+        std::string(what.name),
+        std::string(what.arguments),
+        what.auto_delete,
+        what.delivered_up_to,
+        at};
+    return at;
+}
+
+void fake_journal::queue_deleted(queue_id id, octets, octets) {
+    records.push_back("queue_deleted " + text(id));
+    ++last_;
+    if (queues.erase(id) == 0) {
+        complain("queue_deleted of an unknown queue " + text(id));
+    }
+    for (auto& [message, held] : messages) {
+        held.orphaned = held.holders.erase(id) != 0 || held.orphaned;
+    }
+}
+
+journal_location fake_journal::exchange_declared(const exchange_definition& what) {
+    return write("exchange_declared " + std::string(what.name));
+}
+
+void fake_journal::exchange_deleted(octets, octets name) {
+    records.push_back("exchange_deleted " + std::string(name));
+    ++last_;
+}
+
+journal_location fake_journal::bound(const binding_definition& what) {
+    return write(
+        "bound " + std::string(what.exchange) + " " + std::string(what.queue) + " " +
+        std::string(what.routing_key));
+}
+
+void fake_journal::unbound(const binding_definition& what) {
+    records.push_back(
+        "unbound " + std::string(what.exchange) + " " + std::string(what.queue) + " " +
+        std::string(what.routing_key));
+    ++last_;
+}
+
+journal_location fake_journal::published(const message& what, std::span<const holding> in) {
+    std::string record = "published " + std::to_string(what.id());
+    held_message held;
+    for (const holding& each : in) {
+        record += " " + text(each.queue);
+        held.holders[each.queue] = each;
+        if (!queues.contains(each.queue)) {
+            complain("published to an unknown queue " + text(each.queue));
+        }
+    }
+    if (in.empty()) {
+        complain("published without a queue: " + std::to_string(what.id()));
+    }
+    held.location = write(std::move(record));
+    held.exchange = what.exchange();
+    held.routing_key = what.routing_key();
+    held.properties = what.properties();
+    held.body = what.body();
+    held.published_at_ms = what.published_at_ms;
+    messages[what.id()] = held;  // again, when it is moved out of an old file
+    return held.location;
+}
+
+fake_journal::held_message* fake_journal::find_held(octets call, queue_id queue, message_id id) {
+    const auto found = messages.find(id);
+    if (found == messages.end() || !found->second.holders.contains(queue)) {
+        complain(
+            std::string(call) + " of message " + std::to_string(id) + ", which queue " +
+            text(queue) + " does not hold");
+        return nullptr;
+    }
+    return &found->second;
+}
+
+void fake_journal::settled(queue_id queue, message_id id) {
+    records.push_back("settled " + text(queue) + " " + std::to_string(id));
+    ++last_;
+    if (held_message* held = find_held("settled", queue, id)) {
+        held->holders.erase(queue);
+    }
+}
+
+void fake_journal::returned(queue_id queue, message_id id, std::uint32_t delivery_count) {
+    records.push_back(
+        "returned " + text(queue) + " " + std::to_string(id) + " " +
+        std::to_string(delivery_count));
+    ++last_;
+    if (held_message* held = find_held("returned", queue, id)) {
+        held->holders[queue].delivery_count = delivery_count;
+        held->holders[queue].redelivered = true;
+    }
+}
+
+void fake_journal::delivered(queue_id queue, message_id id) {
+    records.push_back("delivered " + text(queue) + " " + std::to_string(id));
+    ++last_;
+    find_held("delivered", queue, id);
+    if (const auto found = queues.find(queue); found != queues.end()) {
+        if (found->second.delivered_up_to >= id) {
+            complain("delivered_up_to went back in queue " + text(queue));
+        }
+        found->second.delivered_up_to = id;
+    }
+}
+
+void fake_journal::released(journal_location location) {
+    records.push_back("released " + std::to_string(location.record_octets));
+    const auto found = live_.find(location.record_octets);
+    if (found == live_.end() || found->second != location.file) {
+        complain(
+            "released twice or never given: location " + std::to_string(location.record_octets));
+        return;
+    }
+    live_.erase(found);
+    std::erase_if(messages, [&](const auto& each) {
+        const held_message& held = each.second;
+        if (held.location.record_octets != location.record_octets) {
+            return false;
+        }
+        if (!held.holders.empty()) {
+            complain("released while held: message " + std::to_string(each.first));
+        }
+        return true;
+    });
+}
+
+std::vector<std::string> fake_journal::complaints() const {
+    std::vector<std::string> all = complaints_;
+    for (const auto& [id, held] : messages) {
+        if (held.holders.empty() && !held.orphaned) {
+            all.push_back("not released: message " + std::to_string(id));
+        }
+    }
+    return all;
+}
+
+std::size_t fake_journal::count(octets call) const {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        records, [&](const std::string& record) { return record.starts_with(call); }));
+}
+
+std::size_t fake_journal::live_in(std::uint64_t which) const {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(live_, [&](const auto& each) { return each.second == which; }));
+}
+
+}  // namespace lovage::broker::test

@@ -1,0 +1,73 @@
+// A journal in memory that checks what the engine tells it: every location is released exactly
+// once, nothing is settled that is not held, and no message outlives its last holder. Remembers
+// each call as a line of text. Used by the engine's tests and fuzz target; one thread.
+#pragma once
+
+#include "broker/core/journal.hpp"
+#include "broker/core/message.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace lovage::broker::test {
+
+class fake_journal final : public journal {
+public:
+    struct held_message {
+        journal_location location;
+        std::string exchange;
+        std::string routing_key;
+        std::string properties;
+        std::string body;
+        std::uint64_t published_at_ms = 0;
+        std::map<queue_id, holding> holders;
+        /// A queue that held it was deleted; its deliveries may be unacknowledged yet.
+        bool orphaned = false;
+    };
+    struct queue_record {
+        std::string vhost;
+        std::string name;
+        std::string arguments;
+        bool auto_delete = false;
+        message_id delivered_up_to = 0;
+        journal_location location;
+    };
+
+    journal_location queue_declared(const queue_definition& what) override;
+    void queue_deleted(queue_id id, octets vhost, octets name) override;
+    journal_location exchange_declared(const exchange_definition& what) override;
+    void exchange_deleted(octets vhost, octets name) override;
+    journal_location bound(const binding_definition& what) override;
+    void unbound(const binding_definition& what) override;
+    journal_location published(const message& what, std::span<const holding> in) override;
+    void settled(queue_id queue, message_id id) override;
+    void returned(queue_id queue, message_id id, std::uint32_t delivery_count) override;
+    void delivered(queue_id queue, message_id id) override;
+    void released(journal_location location) override;
+    [[nodiscard]] lsn last() const override { return last_; }
+
+    /// What is wrong so far; empty when nothing is. To be asked after each event.
+    [[nodiscard]] std::vector<std::string> complaints() const;
+    [[nodiscard]] std::size_t count(octets call) const;
+    /// Locations that were given and not released, i.e. what keeps files of the log.
+    [[nodiscard]] std::size_t live() const { return live_.size(); }
+    [[nodiscard]] std::size_t live_in(std::uint64_t file) const;
+
+    std::uint64_t file = 1;            ///< into which records go
+    std::vector<std::string> records;  ///< every call, e.g. "settled 1 7"
+    std::map<message_id, held_message> messages;
+    std::map<queue_id, queue_record> queues;
+
+private:
+    journal_location write(std::string record);
+    void complain(std::string what) { complaints_.push_back(std::move(what)); }
+    held_message* find_held(octets call, queue_id queue, message_id id);
+
+    lsn last_ = 0;
+    std::map<std::uint32_t, std::uint64_t> live_;  // serial of a location, its file
+    std::uint32_t next_serial_ = 1;
+    std::vector<std::string> complaints_;
+};
+
+}  // namespace lovage::broker::test

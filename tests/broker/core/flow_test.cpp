@@ -1,0 +1,197 @@
+// What the engine does when something is too much: output that nobody reads, memory, contents that
+// never end (rows 259 and 260, and limits of this broker's own).
+#include "tests/broker/core/harness.hpp"
+
+namespace lovage::broker::test {
+namespace {
+
+using namespace std::string_view_literals;
+
+engine_options small_limits() {
+    engine_options options;
+    options.output_octets_high = 1000;
+    options.memory_octets_max = 10'000;
+    options.message_octets_max = 5'000;
+    return options;
+}
+
+class Flow : public testing::Test {
+protected:
+    void fill(std::size_t octets) {
+        while (broker.broker().memory_octets() <= octets) {
+            filler.publish(1, {"", "fill", std::string(500, 'x')});
+            if (filler.unread() != 0) {
+                break;
+            }
+        }
+    }
+    void SetUp() override {
+        declare(filler, "fill");
+        declare(filler, "q");
+    }
+
+    broker_under_test broker{small_limits()};
+    client& filler = broker.connect();
+};
+
+TEST_F(Flow, UnreadOutputStopsDeliveriesUntilItIsDrained) {
+    client& slow = broker.connect();
+    client& sender = broker.connect();
+    start_consumer(slow, 1, "q", "c", {.no_ack = true});
+    slow.reads = false;
+    for (int i = 0; i < 30; ++i) {
+        sender.publish(1, {"", "q", std::string(100, 'x')});
+    }
+    EXPECT_GT(slow.output_waiting(), 1000U);
+    EXPECT_LT(slow.output_waiting(), 1500U);
+    const std::size_t held_back = broker.status("q").ready;
+    EXPECT_GT(held_back, 15U);
+
+    broker.drained(slow, 501);
+    EXPECT_EQ(broker.status("q").ready, held_back);
+    slow.reads = true;
+    broker.drained(slow, 0);
+
+    slow.expect_bodies(1, 30);
+    EXPECT_EQ(broker.status("q").ready, 0U);
+}
+
+TEST_F(Flow, OtherConsumersGetWhatASlowOneDoesNotTake) {
+    client& slow = broker.connect();
+    client& quick = broker.connect();
+    start_consumer(slow, 1, "q", "c", {.no_ack = true});
+    slow.reads = false;
+    start_consumer(quick, 1, "q", "c", {.no_ack = true});
+    for (int i = 0; i < 40; ++i) {
+        filler.publish(1, {"", "q", std::string(100, 'x')});
+    }
+    EXPECT_EQ(broker.status("q").ready, 0U);
+    EXPECT_GT(quick.frames_waiting(), 3U * 25U);
+}
+
+TEST_F(Flow, RepliesThatNobodyReadsStopTheInput) {
+    client& rude = broker.connect();
+    rude.reads = false;
+    for (int i = 0; i < 400; ++i) {
+        rude.send(1, declare_queue("q", {.passive = true}));
+    }
+    EXPECT_GT(rude.unread(), 0U);
+    EXPECT_LT(rude.output_waiting(), 5'000U);
+
+    rude.reads = true;
+    for (int i = 0; i < 400; ++i) {
+        broker.drained(rude, 0);
+    }
+    EXPECT_EQ(rude.unread(), 0U);
+    EXPECT_EQ(rude.frames_waiting(), 400U);
+}
+
+TEST_F(Flow, AlarmBlocksPublishersOnlyAndEndsLower) {
+    client& publisher = broker.connect();
+    client& consumer = broker.connect();
+    client& deaf = broker.connect({.connection_blocked = false});
+    fill(10'000);
+    ASSERT_GT(broker.broker().memory_octets(), 10'000U);
+
+    publisher.publish(1, {"", "q", "waits"});
+    deaf.publish(1, {"", "q", "waits"});
+    EXPECT_EQ(
+        publisher.expect<amqp::connection::blocked>(0).reason, "low on memory");
+    deaf.expect_nothing();
+    EXPECT_GT(publisher.unread(), 0U);
+    EXPECT_EQ(broker.status("q").ready, 0U);
+    publisher.publish(1, {"", "q", "waits"});
+    publisher.expect_nothing();  // told once
+
+    // The others work on.
+    start_consumer(consumer, 1, "fill", "c", {});
+    consumer.expect_delivery(1);
+    consumer.ack(1, 1);
+    EXPECT_GT(broker.status("fill").unacked, 0U);
+    consumer.expect_nothing(0);
+}
+
+TEST_F(Flow, AlarmEndsAtFourFifths) {
+    client& publisher = broker.connect();
+    client& consumer = broker.connect();
+    fill(10'000);
+    publisher.publish(1, {"", "q", "waits"});
+    publisher.expect<amqp::connection::blocked>(0);
+
+    while (broker.broker().memory_octets() >= 8'000) {
+        publisher.expect_nothing();
+        consumer.send(1, get_from("fill", true));
+        consumer.expect_get_ok(1);
+    }
+
+    publisher.expect<amqp::connection::unblocked>(0);
+    EXPECT_EQ(publisher.unread(), 0U);
+    EXPECT_EQ(broker.status("q").ready, 1U);
+}
+
+TEST_F(Flow, BlockedPublisherIsNotTakenForSilent) {
+    client& publisher = broker.connect({.heartbeat = 1});
+    fill(10'000);
+    publisher.publish(1, {"", "q", "waits"});
+    publisher.expect<amqp::connection::blocked>(0);
+    broker.advance(std::chrono::minutes{1});
+    EXPECT_FALSE(publisher.dropped());
+}
+
+TEST_F(Flow, BlockedConnectionMayBeLost) {
+    client& publisher = broker.connect();
+    fill(10'000);
+    publisher.publish(1, {"", "q", "waits"});
+    publisher.vanish();
+    filler.send(1, amqp::queue::purge{0, "fill", false});
+    EXPECT_LT(broker.broker().memory_octets(), 8'000U);
+}
+
+TEST_F(Flow, ContentThatIsUnderWayGoesOnUnderTheAlarm) {
+    client& publisher = broker.connect();
+    amqp::basic::publish m;
+    m.routing_key = "q";
+    publisher.send(1, m);
+    byte_buffer header;
+    amqp::write_content_header(header, 1, 4, "\0\0"sv);
+    publisher.send_octets(header.view());
+    publisher.send_frame(3, 1, "ab");
+    fill(10'000);
+    publisher.send_frame(3, 1, "cd");
+    EXPECT_EQ(broker.status("q").ready, 1U);
+    publisher.expect_nothing();
+}
+
+TEST_F(Flow, UnfinishedContentsOfAConnectionAreLimited) {
+    client& greedy = broker.connect();
+    const std::uint64_t before = broker.broker().memory_octets();
+    for (std::uint16_t channel = 1; channel <= 3; ++channel) {
+        if (channel != 1) {
+            greedy.open_channel(channel);
+        }
+        greedy.send(channel, amqp::basic::publish{});
+        byte_buffer header;
+        amqp::write_content_header(header, channel, 5'000, "\0\0"sv);
+        greedy.send_octets(header.view());
+        greedy.send_frame(3, channel, std::string(4'000, 'x'));
+    }
+    greedy.expect_connection_error(
+        {60, 40}, "506 too much unfinished content on this connection");
+    EXPECT_EQ(broker.broker().memory_octets(), before);
+}
+
+TEST_F(Flow, UnfinishedContentIsGivenBackWithItsChannel) {
+    client& peer = broker.connect();
+    const std::uint64_t before = broker.broker().memory_octets();
+    peer.send(1, amqp::basic::publish{});
+    byte_buffer header;
+    amqp::write_content_header(header, 1, 5'000, "\0\0"sv);
+    peer.send_octets(header.view());
+    peer.send_frame(3, 1, std::string(4'000, 'x'));
+    EXPECT_EQ(broker.broker().memory_octets(), before + 4'000);
+    peer.vanish();
+    EXPECT_EQ(broker.broker().memory_octets(), before);
+}
+
+}  // namespace
+}  // namespace lovage::broker::test
