@@ -1,0 +1,220 @@
+#include "framework/app/connection_core.hpp"
+
+#include "framework/app/address.hpp"
+#include "framework/app/message_codec.hpp"
+#include "framework/app/reply_slot.hpp"
+#include "framework/task/task_id.hpp"
+
+#include <boost/asio/strand.hpp>
+#include <boost/asio/system_executor.hpp>
+
+#include <random>
+#include <utility>
+
+namespace lovage {
+namespace {
+
+amqp_client_options client_options(
+    const connection_options& options,
+    const net::uri& address,
+    const char* role) {
+    amqp_client_options made;
+    made.address = address;
+    made.name = options.name + role;
+    made.connect_timeout = options.timeout;
+    made.heartbeat_seconds = options.heartbeat_seconds;
+    made.window_messages = options.window_messages;
+    return made;
+}
+
+}  // namespace
+
+/// One user's consumer: copies deliveries and calls the user's function.
+class connection_core::consumer_handler final : public delivery_handler {
+public:
+    consumer_handler(
+        std::weak_ptr<connection_core> core,
+        connection::delivery_function function,
+        pending<consumer> started)
+        : core_(std::move(core)), function_(std::move(function)), started_(std::move(started)) {}
+
+    void set_id(client::consumer_id id) { id_ = id; }
+
+    void delivered(const client::delivery& message) override {
+        if (const auto core = core_.lock()) {
+            function_(core->make_delivery(message));
+        }
+    }
+    void subscribed() override {
+        if (started_) {
+            auto started = *std::exchange(started_, std::nullopt);
+            started(nullptr, consumer(core_, id_));
+        }
+    }
+    void lost(const client::problem& why, bool final) override {
+        if (final && started_) {
+            auto started = *std::exchange(started_, std::nullopt);
+            started(detail::exception_of(why), consumer());
+        }
+    }
+
+private:
+    std::weak_ptr<connection_core> core_;
+    connection::delivery_function function_;
+    std::optional<pending<consumer>> started_;
+    client::consumer_id id_ = 0;
+};
+
+connection_core::connection_core(
+    std::optional<boost::asio::any_io_executor> executor,
+    connection_options options)
+    : options_(std::move(options)), address_(parse_address(effective_url(options_.url))) {
+    if (executor) {
+        executor_ = boost::asio::make_strand(*executor);
+    }
+}
+
+connection_core::~connection_core() = default;
+
+std::shared_ptr<mailbox> connection_core::start() {
+    const std::scoped_lock lock(mutex_);
+    if (closed_) {
+        return nullptr;
+    }
+    if (mailbox_ == nullptr) {
+        if (!executor_) {
+            thread_ = std::make_unique<io_thread>();
+            executor_ = thread_->context().get_executor();
+        }
+        mailbox_ = std::make_shared<mailbox>(*executor_);
+        publisher_ =
+            amqp_client::create(*executor_, client_options(options_, address_, " publisher"));
+        worker_ = amqp_client::create(*executor_, client_options(options_, address_, ""));
+    }
+    return mailbox_;
+}
+
+boost::asio::any_io_executor connection_core::executor() {
+    const std::scoped_lock lock(mutex_);
+    return executor_ ? *executor_ : boost::asio::any_io_executor(boost::asio::system_executor());
+}
+
+bool connection_core::is_io_thread() const {
+    return thread_ != nullptr && thread_->is_this_thread();
+}
+
+std::exception_ptr connection_core::stopped_error() {
+    return detail::exception_of({broker_errc::stopped, 0, "the connection is closed"});
+}
+
+std::string connection_core::new_name() {
+    std::random_device device;
+    const auto word = [&] { return (std::uint64_t{device()} << 32U) | device(); };
+    return "lovage.gen-" + task_id_generator(word(), word()).next();
+}
+
+void connection_core::open(pending<> handler) {
+    // A question about the default exchange's existence is answered as soon as we are connected.
+    client::declare_exchange question;
+    question.name = "amq.direct";
+    question.passive = true;
+    ask(std::move(question),
+        [waiting = std::make_shared<pending<>>(std::move(handler))](
+            const client::problem* failed, const client::answer*) {
+            const bool refused = failed != nullptr && failed->code == broker_errc::refused;
+            (*waiting)(
+                failed == nullptr || refused ? nullptr : detail::exception_of(*failed));
+        });
+}
+
+void connection_core::ask(
+    client::request what,
+    std::function<void(const client::problem*, const client::answer*)> done) {
+    worker_->request(std::move(what), options_.timeout, on_answer(std::move(done)));
+}
+
+void connection_core::publish(client::publication message, pending<> handler) {
+    publisher_->publish(
+        std::move(message),
+        options_.timeout,
+        on_published([waiting = std::move(handler)](const client::problem* failed) mutable {
+            waiting(failed == nullptr ? nullptr : detail::exception_of(*failed));
+        }));
+}
+
+void connection_core::consume(
+    client::subscription what,
+    connection::delivery_function function,
+    pending<consumer> handler) {
+    auto made = std::make_shared<consumer_handler>(
+        weak_from_this(), std::move(function), std::move(handler));
+    made->set_id(worker_->consume(std::move(what), made));
+}
+
+void connection_core::cancel(std::uint64_t consumer) {
+    worker_->cancel(consumer, nullptr);
+}
+
+delivery connection_core::make_delivery(const client::delivery& from) {
+    delivery made(delivery::place{
+        weak_from_this(), from.ref.consumer, from.ref.epoch, from.ref.tag});
+    made.exchange = from.exchange;
+    made.routing_key = from.routing_key;
+    made.redelivered = from.redelivered;
+    made.message.body = from.body;
+    static_cast<void>(read_properties_into(from.properties, made.message));
+    return made;
+}
+
+void connection_core::acknowledge(std::uint64_t consumer, std::uint64_t epoch, std::uint64_t tag) {
+    if (const auto to = start()) {
+        to->push([self = shared_from_this(), ref = client::delivery_ref{consumer, epoch, tag}] {
+            self->worker_->ack(ref);
+        });
+    }
+}
+
+void connection_core::refuse(
+    std::uint64_t consumer,
+    std::uint64_t epoch,
+    std::uint64_t tag,
+    bool requeue) {
+    if (const auto to = start()) {
+        to->push([self = shared_from_this(), ref = client::delivery_ref{consumer, epoch, tag},
+                  requeue] { self->worker_->nack(ref, requeue); });
+    }
+}
+
+void connection_core::close(detail::completion<> handler) {
+    std::shared_ptr<mailbox> to;
+    {
+        const std::scoped_lock lock(mutex_);
+        to = closed_ ? nullptr : mailbox_;
+        closed_ = true;
+    }
+    pending<> waiting(std::move(handler), executor());
+    if (to == nullptr) {
+        waiting(nullptr);
+        return;
+    }
+    to->push([self = shared_from_this(), to, waiting = std::move(waiting)]() mutable {
+        self->close_clients(
+            [to, waiting = std::make_shared<pending<>>(std::move(waiting))] {
+                to->close();
+                (*waiting)(nullptr);
+            });
+    });
+}
+
+void connection_core::close_clients(std::function<void()> done) {
+    const auto left = std::make_shared<int>(2);
+    const auto one = [left, done = std::move(done)] {
+        if (--*left == 0) {
+            done();
+        }
+    };
+    publisher_->stop(one);
+    worker_->stop(one);
+}
+
+}  // namespace lovage

@@ -1,0 +1,98 @@
+// Messages that were given to a session and are not confirmed, in their order: a front part that is
+// on the wire, with the broker's confirm tags, and the rest that waits. Bounded in both parts.
+// When the channel is lost, what was on the wire waits again, in the same order. When the broker
+// closed the channel because of a message, messages go out one at a time until those that were on
+// the wire are settled, so that the one that is to blame can be told from its neighbours.
+// Used by session alone; pure.
+//
+// Invariants: 1. [0, sent) is on the wire, with the confirm tags first_tag, first_tag + 1, ...
+//             2. a settled message stays as an empty place until all in front of it are settled.
+//             3. in the waiting part no message is settled.
+#pragma once
+
+#include "framework/base/ring.hpp"
+#include "framework/base/time.hpp"
+#include "framework/client/types.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lovage::client {
+
+struct window_limits {
+    std::size_t wire_messages = 4096;
+    std::size_t wire_octets = 64U << 20U;
+    std::size_t total_messages = 1'000'000;
+    std::size_t total_octets = 512U << 20U;
+};
+
+/// What became of a message.
+struct settled {
+    std::uint64_t token = 0;
+    bool confirmed = false;
+    problem error;  ///< if not confirmed; the text is a fragment that session completes
+    std::string target;  ///< exchange and routing key, if not confirmed
+};
+
+class publish_window {
+public:
+    explicit publish_window(const window_limits& limits) : limits_(limits) {}
+
+    /// False if the limits are reached; then nothing was taken.
+    [[nodiscard]] bool push(publication& message, std::uint64_t token, time_point deadline);
+    /// The message to be sent next; null if none waits or the wire has its fill.
+    [[nodiscard]] const publication* next() const;
+    /// The message that next() gave is on the wire.
+    void sent();
+
+    /// basic.ack and basic.nack. False for a tag that is not on the wire.
+    [[nodiscard]] bool
+    confirm(std::uint64_t tag, bool multiple, bool accepted, std::vector<settled>& out);
+    /// basic.return: the confirm follows. Messages that look alike share their fate, so the first
+    /// that looks like it is as good as the one that was meant.
+    void returned(octets exchange, octets routing_key, octets body, const problem& why);
+
+    /// The channel is new, tags start at 1: all that was on the wire waits again.
+    void restart();
+    /// As restart(), after the broker refused a message on the wire. If there was but one, it is
+    /// settled with `why`.
+    void refused(const problem& why, std::vector<settled>& out);
+    /// Settles what is overdue. On the wire its place stays, for the confirm to come.
+    void expire(time_point now, std::vector<settled>& out);
+    /// Settles everything.
+    void fail_all(const problem& why, std::vector<settled>& out);
+
+    [[nodiscard]] std::size_t unsettled() const { return unsettled_; }
+    [[nodiscard]] std::size_t on_wire() const { return sent_; }
+    /// No deadline is before this.
+    [[nodiscard]] time_point earliest_deadline() const { return earliest_; }
+    /// For tests: throws std::logic_error if an invariant is broken.
+    void check_invariants() const;
+
+private:
+    struct entry {
+        publication message;
+        std::uint64_t token = 0;
+        time_point deadline{};
+        problem why;  ///< set by a return
+        bool is_returned = false;
+        bool is_settled = false;
+    };
+
+    void settle(entry& what, const problem* why, std::vector<settled>& out);
+    void drop_settled_front();
+    void drop_all_settled();
+
+    window_limits limits_;
+    ring<entry> entries_;
+    std::size_t sent_ = 0;
+    std::size_t unsettled_ = 0;
+    std::size_t wire_octets_ = 0;   ///< of unsettled messages on the wire
+    std::size_t total_octets_ = 0;  ///< of all unsettled messages
+    std::uint64_t first_tag_ = 1;
+    std::size_t one_at_a_time_ = 0;  ///< so many messages are still to be sent alone
+    time_point earliest_ = time_point::max();
+};
+
+}  // namespace lovage::client

@@ -1,0 +1,264 @@
+#include "tests/bench/flow.hpp"
+
+#include "tests/bench/confirm_window.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <future>
+#include <stdexcept>
+
+namespace lovage::bench {
+namespace {
+
+/// Writes are made of this share of the window, so that a broker that confirms one by one does not
+/// make the generator send one by one.
+constexpr std::uint64_t writes_per_window = 10;
+/// Octets of encoded messages that are kept ready for one write.
+constexpr std::size_t block_octets_max = 1U << 20U;
+
+// A row of equal encoded messages, any number of which goes out in one write.
+class message_block {
+public:
+    message_block(const flow& how, std::uint64_t wanted) {
+        message_shape shape{.queue = how.queue, .size = how.size};
+        shape.delivery_mode =
+            how.persistent ? amqp::delivery_mode_persistent : amqp::delivery_mode_transient;
+        encode_message(frames_, shape);
+        message_octets_ = frames_.size();
+        const std::string one(frames_.view());
+        count_ = std::clamp<std::uint64_t>(block_octets_max / message_octets_, 1, wanted);
+        for (std::uint64_t i = 1; i < count_; ++i) {
+            frames_.append(one);
+        }
+    }
+    [[nodiscard]] std::uint64_t count() const { return count_; }
+    [[nodiscard]] octets first(std::uint64_t count) const {
+        return frames_.view().substr(0, count * message_octets_);
+    }
+
+private:
+    byte_buffer frames_;
+    std::size_t message_octets_ = 0;
+    std::uint64_t count_ = 1;
+};
+
+void take_confirms(wire_client& client, confirm_window& window) {
+    for (event found = client.next(); found.kind != event_kind::none; found = client.next()) {
+        if (found.kind == event_kind::refused) {
+            throw std::runtime_error("the broker refused a message");
+        }
+        if (found.kind == event_kind::confirm && !window.confirm(found.tag, found.multiple)) {
+            throw std::runtime_error("the broker confirmed a message twice or before it came");
+        }
+    }
+}
+
+// Both threads of a stream; the consumer's failure is thrown after the publisher's.
+std::uint64_t stream(const node& broker, const flow& how, const amount& much) {
+    wire_client out(broker.port());
+    wire_client in(broker.port());
+    in.consume(how.queue, how.prefetch);
+    flow_progress progress;
+    auto consumer = std::async(std::launch::async, [&] { consume_all(in, how, progress); });
+    std::uint64_t total = 0;
+    try {
+        total = publish_all(out, how, much, progress);
+    } catch (...) {
+        progress.failed = true;
+        throw;
+    }
+    consumer.get();
+    if (out.queue_length(how.queue) != 0) {
+        throw std::runtime_error("the broker has messages left that nobody published");
+    }
+    return total;
+}
+
+figures run_stream(node& broker, flow how, const amount& much) {
+    how.queue = unique_queue();
+    wire_client owner(broker.port());
+    owner.declare_queue(how.queue);
+
+    const broker_meter meter(broker);
+    const auto start = bench_clock::now();
+    const std::uint64_t total = stream(broker, how, much);
+    const double seconds = seconds_between(start, bench_clock::now());
+
+    figures result{{"n", static_cast<double>(total)}};
+    result.push_back({"messages/s", static_cast<double>(total) / seconds});
+    meter.add_to(result, total);
+    owner.delete_queue(how.queue);
+    return result;
+}
+
+flow flow_of(const options& given, std::uint32_t size) {
+    flow how;
+    how.size = size;
+    how.window = given.window;
+    how.prefetch = given.prefetch;
+    how.ack_batch = given.ack_batch;
+    return how;
+}
+
+std::string conditions_of(const flow& how) {
+    return "size=" + std::to_string(how.size) + (how.persistent ? " persistent" : " transient") +
+           (how.confirms ? " window=" + std::to_string(how.window) : " no confirms") +
+           " prefetch=" + std::to_string(how.prefetch) +
+           " ack-batch=" + std::to_string(how.ack_batch);
+}
+
+// Makes the kernel forget the peak so far (proc(5), clear_refs 5).
+void reset_peak(pid_t pid) {
+    std::ofstream("/proc/" + std::to_string(pid) + "/clear_refs") << "5";
+}
+
+void publish_backlog(node& broker, const flow& how, const amount& much, figures& result) {
+    reset_peak(broker.pid());
+    wire_client out(broker.port());
+    flow_progress progress;
+    const broker_meter meter(broker);
+    const auto start = bench_clock::now();
+    const std::uint64_t total = publish_all(out, how, much, progress);
+    result.push_back({"n", static_cast<double>(total)});
+    result.push_back(
+        {"published/s", static_cast<double>(total) / seconds_between(start, bench_clock::now())});
+    meter.add_to(result, total, "publish ");
+    result.push_back({"peak MiB", memory_mib(broker.pid(), "VmHWM")});
+}
+
+void drain_backlog(node& broker, const flow& how, std::uint64_t total, figures& result) {
+    wire_client in(broker.port());
+    flow_progress progress;
+    progress.total = total;
+    const broker_meter meter(broker);
+    const auto start = bench_clock::now();
+    in.consume(how.queue, how.prefetch);
+    consume_all(in, how, progress);
+    result.push_back(
+        {"drained/s", static_cast<double>(total) / seconds_between(start, bench_clock::now())});
+    meter.add_to(result, total, "drain ");
+}
+
+figures run_backlog(node& broker, flow how, std::uint64_t count, bool kill) {
+    how.queue = unique_queue();
+    wire_client(broker.port()).declare_queue(how.queue);
+    figures result;
+    publish_backlog(broker, how, {count, 0}, result);
+    if (kill) {
+        broker.kill();
+        result.push_back({"ready ms", broker.start()});
+        const std::uint32_t left = wire_client(broker.port()).queue_length(how.queue);
+        if (left != count) {
+            throw std::runtime_error(
+                "after kill -9 the queue has " + std::to_string(left) + " messages");
+        }
+    }
+    drain_backlog(broker, how, count, result);
+    wire_client(broker.port()).delete_queue(how.queue);
+    return result;
+}
+
+}  // namespace
+
+std::uint64_t publish_all(
+    wire_client& client,
+    const flow& how,
+    const amount& much,
+    flow_progress& progress) {
+    if (how.confirms) {
+        client.select_confirms();
+    }
+    const std::uint64_t per_write = std::max<std::uint64_t>(how.window / writes_per_window, 1);
+    const message_block block(how, how.window);
+    const auto deadline = much.deadline(bench_clock::now());
+    confirm_window window(how.window);
+    std::uint64_t published = 0;
+    bool more = true;
+    while (more || (how.confirms && window.outstanding() != 0)) {
+        const std::uint64_t left = much.count_max() - published;
+        const std::uint64_t room = how.confirms ? window.room() : block.count();
+        if (more && room >= std::min(per_write, left)) {
+            const std::uint64_t count = std::min({room, left, block.count()});
+            published += count;
+            more = count < left && bench_clock::now() < deadline;
+            if (!more) {
+                // Before the last message is out: its consumer must not wait for this number.
+                progress.total = published;
+            }
+            client.send(block.first(count));
+            window.publish(how.confirms ? count : 0);
+            continue;
+        }
+        client.receive(wire_client::wait::until_stalled);
+        take_confirms(client, window);
+    }
+    return published;
+}
+
+void consume_all(wire_client& client, const flow& how, const flow_progress& progress) {
+    std::uint64_t received = 0;
+    std::uint64_t acked = 0;
+    std::uint64_t last_tag = 0;
+    auto last_progress = bench_clock::now();
+    while (received < progress.total && !progress.failed) {
+        for (event found = client.next(); found.kind != event_kind::none; found = client.next()) {
+            if (found.kind != event_kind::deliver || found.body_size != how.size) {
+                throw std::runtime_error("the broker delivered what nobody published");
+            }
+            ++received;
+            last_tag = found.tag;
+        }
+        if (received - acked >= how.ack_batch || received >= progress.total) {
+            if (received != acked) {
+                client.add_ack(last_tag, true);
+                client.flush();
+                acked = received;
+            }
+        }
+        if (received >= progress.total) {
+            break;
+        }
+        if (client.receive(wire_client::wait::briefly)) {
+            last_progress = bench_clock::now();
+        } else if (bench_clock::now() - last_progress > stall_limit) {
+            throw std::runtime_error("the broker does not deliver");
+        }
+    }
+    if (!progress.failed && received != progress.total) {
+        throw std::runtime_error("the broker delivered more than was published");
+    }
+    if (received != acked) {
+        client.add_ack(last_tag, true);
+    }
+    client.barrier();
+}
+
+workload publish_confirm(const options& given, std::uint32_t size) {
+    const flow how = flow_of(given, size);
+    return {"publish_confirm", conditions_of(how), [how](node& broker, const amount& much) {
+                return run_stream(broker, how, much);
+            }};
+}
+
+workload transient(const options& given, std::uint32_t size) {
+    flow how = flow_of(given, size);
+    how.confirms = false;
+    how.persistent = false;
+    return {"transient", conditions_of(how), [how](node& broker, const amount& much) {
+                return run_stream(broker, how, much);
+            }};
+}
+
+workload backlog(const options& given, std::uint32_t size) {
+    const flow how = flow_of(given, size);
+    const std::uint64_t count = given.backlog;
+    const bool kill = given.kill;
+    return {
+        "backlog",
+        conditions_of(how) + (kill ? " kill -9 before draining" : ""),
+        [how, count, kill](node& broker, const amount&) {
+            return run_backlog(broker, how, count, kill);
+        }};
+}
+
+}  // namespace lovage::bench

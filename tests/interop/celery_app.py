@@ -1,0 +1,56 @@
+"""A Celery application as a Python team would have it; the peer of test_celery.py.
+
+  LOVAGE_BROKER_URL      the broker
+  LOVAGE_CELERY_QUEUE    its default queue (pyq)
+  LOVAGE_CELERY_PREFIX   first part of the task names (py); with `demo` it stands in for demo_tasks
+
+    python3 -m celery -A celery_app worker -Q pyq -c 2
+"""
+
+import os
+import time
+
+from celery import Celery
+
+PREFIX = os.environ.get("LOVAGE_CELERY_PREFIX", "py")
+
+app = Celery(
+    "interop", broker=os.environ.get("LOVAGE_BROKER_URL", "amqp://guest:guest@127.0.0.1:5672//"),
+    backend="rpc://")
+app.conf.update(
+    task_default_queue=os.environ.get("LOVAGE_CELERY_QUEUE", "pyq"),
+    task_acks_late=True, worker_prefetch_multiplier=1, task_track_started=False,
+    broker_transport_options={"confirm_publish": True}, broker_connection_timeout=10)
+
+
+@app.task(name=f"{PREFIX}.add")
+def add(a, b):
+    return a + b
+
+
+@app.task(name=f"{PREFIX}.echo")
+def echo(value):
+    return value
+
+
+@app.task(name=f"{PREFIX}.fail")
+def fail(text):
+    raise ValueError(text)
+
+
+@app.task(name=f"{PREFIX}.sleep")
+def sleep(seconds):
+    time.sleep(seconds)
+    return seconds
+
+
+@app.task(name=f"{PREFIX}.flaky", bind=True, max_retries=10, default_retry_delay=0.1)
+def flaky(self, times):
+    if self.request.retries < times:
+        raise self.retry()
+    return self.request.retries
+
+
+@app.task(name=f"{PREFIX}.named")
+def named(first, second="default", *, third=3):
+    return [first, second, third]
