@@ -120,7 +120,9 @@ fault channel::content_complete() {
     owner_.unfinished_octets -= content_octets_;
     engine_.memory_account() -= content_octets_;
     content_octets_ = 0;
-    return publish_content();
+    const fault wrong = publish_content();
+    content_.reset();  // a large body's memory is not kept
+    return wrong;
 }
 
 fault channel::publish_content() {

@@ -18,8 +18,8 @@ using survivors = std::map<message_id, survivor>;
 
 void note(survivors& found, const queue& where, const queued_message& item, std::uint64_t file) {
     const message& body = *item.body;
-    if (!where.settings().durable || !body.persistent ||
-        body.location.record_octets == 0 || body.location.file != file) {
+    if (!where.settings().durable || !body.persistent || body.location.record_octets == 0 ||
+        body.location.file != file) {
         return;
     }
     survivor& kept = found[body.id()];
@@ -94,9 +94,8 @@ void engine::rewrite_messages(std::uint64_t file) {
     }
     for (const auto& [id, kept] : found) {
         const journal_location old = kept.body->location;
-        kept.body->location = kept.holdings.empty()
-                                  ? journal_location{}
-                                  : log_.published(*kept.body, kept.holdings);
+        kept.body->location =
+            kept.holdings.empty() ? journal_location{} : log_.published(*kept.body, kept.holdings);
         log_.released(old);
     }
 }

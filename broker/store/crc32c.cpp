@@ -99,8 +99,8 @@ std::uint32_t crc32c_by_hardware(octets bytes, std::uint32_t before) {
 #endif
 
 std::uint32_t crc32c(octets bytes, std::uint32_t before) {
-    return crc32c_has_hardware() ? crc32c_by_hardware(bytes, before)
-                                 : crc32c_by_table(bytes, before);
+    static const auto best = crc32c_has_hardware() ? crc32c_by_hardware : crc32c_by_table;
+    return best(bytes, before);
 }
 
 }  // namespace lovage::broker::store

@@ -9,7 +9,7 @@ std::size_t text_bound(octets text) {
 
 }  // namespace
 
-std::uint64_t payload_reader::varint() {
+std::uint64_t payload_reader::long_varint() {
     std::uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
         const std::uint64_t next = octet();
@@ -24,16 +24,6 @@ std::uint64_t payload_reader::varint() {
     }
     fail();
     return 0;
-}
-
-octets payload_reader::take(std::uint64_t count) {
-    if (count > rest_.size()) {
-        fail();
-        return {};
-    }
-    const octets taken = rest_.substr(0, count);
-    rest_.remove_prefix(count);
-    return taken;
 }
 
 std::size_t payload_bound(const queue_record& record) {

@@ -55,9 +55,21 @@ public:
     [[nodiscard]] std::size_t left() const { return rest_.size(); }
 
     std::uint8_t octet() { return rest_.empty() ? failed() : take_octet(); }
-    std::uint64_t varint();
+    std::uint64_t varint() {
+        // Most are small.
+        const bool short_one = !rest_.empty() && static_cast<unsigned char>(rest_.front()) < 0x80;
+        return short_one ? take_octet() : long_varint();
+    }
     octets text() { return take(varint()); }
-    octets take(std::uint64_t count);
+    octets take(std::uint64_t count) {
+        if (count > rest_.size()) {
+            fail();
+            return {};
+        }
+        const octets taken{rest_.data(), count};
+        rest_.remove_prefix(count);
+        return taken;
+    }
     octets rest() { return take(rest_.size()); }
     void fail() {
         failed_ = true;
@@ -65,6 +77,7 @@ public:
     }
 
 private:
+    std::uint64_t long_varint();
     std::uint8_t failed() {
         fail();
         return 0;

@@ -1,6 +1,7 @@
 #include "broker/store/replay.hpp"
 
 #include <algorithm>
+#include <functional>
 
 namespace lovage::broker::store {
 namespace {
@@ -13,6 +14,13 @@ std::string deleted_key(char kind, octets vhost, octets name) {
     key += vhost;
     key += name;
     return key;
+}
+
+/// Dead messages are swept out when there are more of them, and more than living ones.
+constexpr std::size_t dead_kept_max = 4096;
+
+bool is_dead(const replay::stored_message& stored) {
+    return stored.where.file == 0;
 }
 
 location location_of(const record_place& place) {
@@ -139,30 +147,68 @@ bool replay::published(octets payload, const record_place& place) {
     for (const queue_entry& entry : record.queues) {
         saw(entry.queue, record.id);
     }
-    const auto [found, added] = index_.try_emplace(record.id, 0);
-    if (added) {
-        if (free_.empty()) {
-            found->second = static_cast<std::uint32_t>(messages_.size());
-            messages_.emplace_back();
-        } else {
-            found->second = free_.back();
-            free_.pop_back();
-        }
-    }
-    const std::uint32_t index = found->second;
-    stored_message& stored = messages_[index];
-    stored.id = record.id;
+    stored_message& stored = place_for(record.id);
     stored.offset = place.offset;
     stored.where = location_of(place);
     set_entries(stored, record.queues);
     if (record.queues.empty()) {
-        forget(index);
+        forget(stored);
     }
     if (record.replaces) {
         saw(record.replaces->queue, record.replaces->message);
-        settle(record.replaces->queue, record.replaces->message);
+        settle({record.replaces->queue, record.replaces->message, 0});
     }
     return true;
+}
+
+std::size_t replay::position(message_id id) const {
+    if (messages_.empty() || id <= messages_.front().id) {
+        return 0;
+    }
+    const message_id last = messages_.back().id;
+    if (id > last) {
+        return messages_.size();
+    }
+    // Each id takes one place at most, which leaves few places when hardly any are missing.
+    const std::size_t highest =
+        std::min<std::uint64_t>(messages_.size() - 1, id - messages_.front().id);
+    const std::uint64_t from_end = std::min<std::uint64_t>(messages_.size() - 1, last - id);
+    const auto begin = messages_.begin();
+    const auto found = std::lower_bound(
+        begin + static_cast<std::ptrdiff_t>(messages_.size() - 1 - from_end),
+        begin + static_cast<std::ptrdiff_t>(highest),
+        id,
+        [](const stored_message& stored, message_id wanted) { return stored.id < wanted; });
+    return static_cast<std::size_t>(found - begin);
+}
+
+replay::stored_message* replay::find(message_id id) {
+    const std::size_t at = position(id);
+    if (at != messages_.size() && messages_[at].id == id) {
+        return messages_[at].where.file != 0 ? &messages_[at] : nullptr;
+    }
+    const auto found = moved_.find(id);
+    return found != moved_.end() && found->second.where.file != 0 ? &found->second : nullptr;
+}
+
+replay::stored_message& replay::place_for(message_id id) {
+    if (messages_.empty() || id > messages_.back().id) {
+        if (dead_ > dead_kept_max && dead_ * 2 > messages_.size()) {
+            std::erase_if(messages_, is_dead);
+            dead_ = 0;
+        }
+        messages_.emplace_back();
+        messages_.back().id = id;
+        return messages_.back();
+    }
+    const std::size_t at = position(id);
+    if (messages_[at].id == id) {
+        dead_ -= is_dead(messages_[at]) ? 1U : 0U;
+        return messages_[at];
+    }
+    stored_message& stored = moved_[id];
+    stored.id = id;
+    return stored;
 }
 
 void replay::set_entries(stored_message& of, std::span<const queue_entry> entries) {
@@ -188,50 +234,56 @@ bool replay::settled(octets payload) {
             return false;
         }
         saw(run.queue, run.first + run.more);
-        if (run.more < index_.size()) {
-            for (std::uint64_t i = 0; i <= run.more; ++i) {
-                settle(run.queue, run.first + i);
-            }
-            continue;
-        }
-        // A run of more messages than there are: look at those that are there.
-        for (std::uint32_t index = 0; index < messages_.size(); ++index) {
-            const stored_message& stored = messages_[index];
-            if (stored.where.file != 0 && stored.id - run.first <= run.more) {
-                settle_in(run.queue, index);
-            }
-        }
+        settle(run);
     }
     return in.ok();
 }
 
-void replay::settle(queue_id queue, message_id id) {
-    const auto found = index_.find(id);
-    if (found != index_.end()) {
-        settle_in(queue, found->second);
+void replay::settle(const settled_run& run) {
+    for (std::size_t at = position(run.first);
+         at != messages_.size() && messages_[at].id - run.first <= run.more;
+         ++at) {
+        settle_in(run.queue, messages_[at]);
     }
-}
-
-void replay::settle_in(queue_id queue, std::uint32_t index) {
-    stored_message& stored = messages_[index];
-    if (stored.several == 0) {
-        if (stored.only.queue == queue) {
-            forget(index);
+    if (run.more < moved_.size()) {
+        for (message_id id = run.first; id - run.first <= run.more; ++id) {
+            if (const auto found = moved_.find(id); found != moved_.end()) {
+                settle_in(run.queue, found->second);
+            }
         }
         return;
     }
-    auto& entries = several_[stored.several - 1];
-    std::erase_if(entries, [&](const queue_entry& entry) { return entry.queue == queue; });
-    if (entries.empty()) {
-        forget(index);
+    for (auto& [id, stored] : moved_) {
+        if (id - run.first <= run.more) {
+            settle_in(run.queue, stored);
+        }
     }
 }
 
-void replay::forget(std::uint32_t index) {
-    index_.erase(messages_[index].id);
-    set_entries(messages_[index], {});
-    messages_[index] = {};
-    free_.push_back(index);
+void replay::settle_in(queue_id queue, stored_message& in) {
+    if (is_dead(in)) {
+        return;
+    }
+    if (in.several == 0) {
+        if (in.only.queue == queue) {
+            forget(in);
+        }
+        return;
+    }
+    auto& entries = several_[in.several - 1];
+    std::erase_if(entries, [&](const queue_entry& entry) { return entry.queue == queue; });
+    if (entries.empty()) {
+        forget(in);
+    }
+}
+
+void replay::forget(stored_message& gone) {
+    set_entries(gone, {});
+    gone.where = {};
+    const std::less<const stored_message*> before;
+    const stored_message* const end = messages_.data() + messages_.size();
+    const bool in_order = !before(&gone, messages_.data()) && before(&gone, end);
+    dead_ += in_order ? 1U : 0U;
 }
 
 bool replay::returned(octets payload) {
@@ -243,9 +295,8 @@ bool replay::returned(octets payload) {
         return false;
     }
     saw(queue, id);
-    const auto found = index_.find(id);
-    if (found != index_.end()) {
-        for (queue_entry& entry : entries_of(messages_[found->second])) {
+    if (stored_message* const stored = find(id)) {
+        for (queue_entry& entry : entries_of(*stored)) {
             if (entry.queue == queue) {
                 entry.redelivered = true;
                 entry.delivery_count = static_cast<std::uint32_t>(count);
@@ -289,9 +340,19 @@ void replay::finish_messages() {
         message_id& mark = marks_[id];
         queue.delivered = mark = std::max(mark, queue.delivered);
     }
+    for (const auto& [id, stored] : moved_) {
+        messages_.push_back(stored);
+    }
+    if (!moved_.empty()) {
+        moved_.clear();
+        const auto by_id = [](const stored_message& left, const stored_message& right) {
+            return left.id < right.id;
+        };
+        std::sort(messages_.begin(), messages_.end(), by_id);
+    }
     for (stored_message& stored : messages_) {
         if (stored.where.file < first_needed_) {
-            stored.where = {};  // also the free places, whose file is 0 already
+            stored.where = {};  // the dead are below it too
             continue;
         }
         scratch_.clear();
@@ -307,12 +368,7 @@ void replay::finish_messages() {
             set_entries(stored, scratch_);
         }
     }
-    std::erase_if(messages_, [](const stored_message& stored) { return stored.where.file == 0; });
-    std::sort(
-        messages_.begin(),
-        messages_.end(),
-        [](const stored_message& left, const stored_message& right) { return left.id < right.id; });
-    index_ = {};
+    std::erase_if(messages_, is_dead);
 }
 
 void replay::finish_definitions() {

@@ -120,9 +120,14 @@ private:
         highest_queue_ = std::max(highest_queue_, queue);
         highest_message_ = std::max(highest_message_, id);
     }
-    void settle(queue_id queue, message_id id);
-    void settle_in(queue_id queue, std::uint32_t index);
-    void forget(std::uint32_t index);
+    /// The message if it is there and alive; valid until the next one is added.
+    [[nodiscard]] stored_message* find(message_id id);
+    /// Where in messages_ the first id at or above `id` is.
+    [[nodiscard]] std::size_t position(message_id id) const;
+    [[nodiscard]] stored_message& place_for(message_id id);
+    void settle(const settled_run& run);
+    void settle_in(queue_id queue, stored_message& in);
+    void forget(stored_message& gone);
     void set_entries(stored_message& of, std::span<const queue_entry> entries);
     void finish_messages();
     void finish_definitions();
@@ -135,9 +140,11 @@ private:
     std::map<std::string, recovered_setting> settings_;
     boost::unordered_flat_map<queue_id, message_id> marks_;
 
+    // Ids ascend in the log but for what was moved out of old files; so most messages lie in a
+    // sorted vector, the dead among them (file 0) until there are too many, the others beside it.
     std::vector<stored_message> messages_;
-    std::vector<std::uint32_t> free_;  // places in messages_
-    boost::unordered_flat_map<message_id, std::uint32_t> index_;
+    std::size_t dead_ = 0;
+    boost::unordered_flat_map<message_id, stored_message> moved_;
     std::vector<std::vector<queue_entry>> several_;
     std::vector<queue_entry> scratch_;
 

@@ -79,7 +79,8 @@ PRODUCTS = {
         ("Chef's knife, 20 cm", 8900), ("Chopping board, walnut", 5600),
         ("Cast-iron pan, 26 cm", 4700), ("Mortar, granite", 3850), ("Pepper mill, ash", 4290),
         ("Tea towel, linen, set of 3", 2490), ("Storage jars, set of 5", 3190),
-        ("Kitchen scale, 1 g", 2990), ("Baking tin, loaf", 1690), ("Spice set “Crème brûlée”", 1990),
+        ("Kitchen scale, 1 g", 2990), ("Baking tin, loaf", 1690),
+        ("Spice set “Crème brûlée”", 1990),
     ],
     "BOK": [
         ("Cookbook “Soups for Every Day”", 2800), ("Notebook, dotted, A5", 1190),

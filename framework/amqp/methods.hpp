@@ -673,7 +673,6 @@ struct nack {
     bool operator==(const nack&) const = default;
 };
 }  // namespace basic
-
 namespace confirm {
 
 struct select {
@@ -689,7 +688,6 @@ struct select_ok {
     bool operator==(const select_ok&) const = default;
 };
 }  // namespace confirm
-
 namespace tx {
 
 struct select {

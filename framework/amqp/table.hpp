@@ -5,6 +5,7 @@
 // Pure; the owned form, for declarations and clients. A broker passes message headers on as octets.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
@@ -57,10 +58,11 @@ public:
     table() = default;
     table(std::initializer_list<entry> entries);
 
-    [[nodiscard]] bool empty() const { return entries_.empty(); }
-    [[nodiscard]] std::size_t size() const { return entries_.size(); }
-    [[nodiscard]] auto begin() const { return entries_.begin(); }
-    [[nodiscard]] auto end() const { return entries_.end(); }
+    // Defined below field_value: clang refuses members of a vector of an incomplete type.
+    [[nodiscard]] bool empty() const;
+    [[nodiscard]] std::size_t size() const;
+    [[nodiscard]] const entry* begin() const;
+    [[nodiscard]] const entry* end() const;
     /// The first value of that name, or null. Valid until the table changes.
     [[nodiscard]] const field_value* find(std::string_view name) const;
     /// Replaces the first value of that name or adds one at the end.
@@ -131,5 +133,18 @@ public:
 private:
     variant value_;
 };
+
+inline bool table::empty() const {
+    return entries_.empty();
+}
+inline std::size_t table::size() const {
+    return entries_.size();
+}
+inline const table::entry* table::begin() const {
+    return entries_.data();
+}
+inline const table::entry* table::end() const {
+    return entries_.data() + entries_.size();
+}
 
 }  // namespace lovage::amqp

@@ -19,7 +19,8 @@ net::uri parse_address(const std::string& url) {
     auto parsed = net::parse_uri(url, problem);
     if (!parsed) {
         throw broker_error(
-            broker_errc::invalid_address, 0,
+            broker_errc::invalid_address,
+            0,
             "the broker's address cannot be read: " + problem +
                 "; it looks like amqp://user:password@host:5672/vhost");
     }

@@ -26,9 +26,9 @@ struct amqp_client_options {
     net::uri address;
     std::string name = "lovage";  ///< connection_name, shown in the broker's lists
     milliseconds connect_timeout = std::chrono::seconds(30);  ///< of one attempt
-    std::uint16_t heartbeat_seconds = 30;  ///< wanted; the broker may ask for less
-    std::size_t window_messages = 4096;      ///< unconfirmed on the wire at most
-    std::size_t window_octets = 64U << 20U;  ///< the same in octets of properties and bodies
+    std::uint16_t heartbeat_seconds = 30;         ///< wanted; the broker may ask for less
+    std::size_t window_messages = 4096;           ///< unconfirmed on the wire at most
+    std::size_t window_octets = 64U << 20U;       ///< the same in octets of properties and bodies
     std::size_t outbox_messages_max = 1'000'000;  ///< waiting and unconfirmed; more are refused
     std::size_t outbox_octets_max = 512U << 20U;
     bool may_use_threads = true;  ///< name look-ups on a thread of Asio's; false: they block
@@ -98,8 +98,8 @@ public:
     [[nodiscard]] virtual bool connected() const = 0;
 
     /// Publishes with a confirm; messages of one client are sent in the order of the calls, again
-    /// after a reconnect if need be. A message that is not confirmed after `timeout` is reported and
-    /// not sent again. `waiter` may be null.
+    /// after a reconnect if need be. A message that is not confirmed after `timeout` is reported
+    /// and not sent again. `waiter` may be null.
     virtual void publish(
         client::publication message,
         milliseconds timeout,
@@ -126,7 +126,10 @@ public:
 
     /// Dropped silently when the delivery's channel was lost.
     virtual void ack(const client::delivery_ref& delivery, bool multiple = false) = 0;
-    virtual void nack(const client::delivery_ref& delivery, bool requeue, bool multiple = false) = 0;
+    virtual void nack(
+        const client::delivery_ref& delivery,
+        bool requeue,
+        bool multiple = false) = 0;
 
     /// Fails everything outstanding with broker_errc::stopped, says goodbye to the broker, calls
     /// `done` within about two seconds even if the broker does not answer. May be called twice and

@@ -1,5 +1,3 @@
-#include <lovage/app.hpp>
-
 #include "framework/app/address.hpp"
 #include "framework/app/app_engine.hpp"
 #include "framework/app/publication.hpp"
@@ -8,13 +6,14 @@
 #include "framework/task/python_repr.hpp"
 #include "framework/task/task_id.hpp"
 
+#include <lovage/app.hpp>
+
 #include <boost/asio/ip/host_name.hpp>
 #include <boost/asio/system_executor.hpp>
 
-#include <unistd.h>
-
 #include <mutex>
 #include <random>
+#include <unistd.h>
 #include <utility>
 
 namespace lovage {
@@ -29,7 +28,8 @@ std::uint64_t entropy() {
     return (std::uint64_t{device()} << 32U) | device();
 }
 
-/// One generator a thread, seeded again in a forked child: two processes must not make the same ids.
+/// One generator a thread, seeded again in a forked child: two processes must not make the same
+/// ids.
 std::string next_task_id() {
     struct generator {
         task_id_generator ids{entropy(), entropy()};
@@ -86,8 +86,8 @@ public:
             engine_ = nullptr;
         }
         if (engine_ == nullptr) {
-            engine_ = std::make_shared<app_engine>(
-                options_, address_, "lovage.reply." + next_task_id());
+            engine_ =
+                std::make_shared<app_engine>(options_, address_, "lovage.reply." + next_task_id());
             origin_ = origin_of_process();
         }
         return engine_;
@@ -170,9 +170,15 @@ app::~app() {
 app::app(app&&) noexcept = default;
 app& app::operator=(app&&) noexcept = default;
 
-const registry& app::tasks() const { return core_->tasks(); }
-const app_options& app::options() const { return core_->options(); }
-void app::stop() { core_->stop(); }
+const registry& app::tasks() const {
+    return core_->tasks();
+}
+const app_options& app::options() const {
+    return core_->options();
+}
+void app::stop() {
+    core_->stop();
+}
 
 app::slot_ptr app::start_send(const any_signature& call, const how& way) {
     const auto engine = core_->engine();
@@ -255,11 +261,9 @@ handle<boost::json::value> app::send_raw(
     outgoing_message message = make_message(what, way, std::move(facts));
     message.body = write_body(args, kwargs);
     if (message.properties.headers) {
-        message.properties.headers->set(
-            "kwargsrepr", std::string_view(kwargs_repr(kwargs)));
+        message.properties.headers->set("kwargsrepr", std::string_view(kwargs_repr(kwargs)));
     }
-    outgoing_call call =
-        prepare(*core_, engine, std::move(message), std::move(id), ignored, now);
+    outgoing_call call = prepare(*core_, engine, std::move(message), std::move(id), ignored, now);
     slot_ptr slot = call.slot;
     engine->send(std::move(call));
     wait_confirmed({slot});

@@ -107,17 +107,11 @@ app_engine::app_engine(const app_options& options, const net::uri& address, std:
       deadline_timer_(executor()) {}
 
 app_engine::~app_engine() {
-    // The thread must have ended before what it uses goes; thread_ itself stands first.
-    mailbox_->close();
+    thread_.stop();
 }
 
 void app_engine::send(outgoing_call call) {
-    auto slot = call.slot;
-    auto work = [engine = this, call = std::move(call)]() mutable { engine->send_now(call); };
-    if (!mailbox_->push(std::move(work))) {
-        const client::problem why{broker_errc::stopped, 0, "the app is stopped"};
-        slot->confirm(&why);
-    }
+    mailbox_->push([this, call = std::move(call)]() mutable { send_now(call); });
 }
 
 void app_engine::send_now(outgoing_call& call) {
@@ -129,7 +123,11 @@ void app_engine::send_now(outgoing_call& call) {
     if (!call.slot->ignored()) {
         listen();
         router_.sweep([](const auto& waiting) { return waiting.expired(); });
-        router_.add(call.slot->id(), call.slot);
+        if (!router_.add(call.slot->id(), call.slot)) {
+            // The id was chosen by the program and sent before: the newest handle hears of it.
+            router_.remove(call.slot->id());
+            router_.add(call.slot->id(), call.slot);
+        }
     }
     const std::string queue = std::move(call.queue);
     client::publication message = std::move(call.message);
@@ -253,7 +251,7 @@ void app_engine::arm_deadline() {
 void app_engine::stop() {
     std::unique_lock lock(stop_mutex_);
     if (!std::exchange(stop_asked_, true)) {
-        mailbox_->push([self = shared_from_this()] { self->stop_now(); });
+        mailbox_->push([this] { stop_now(); });
     }
     if (!is_io_thread()) {
         stop_done_.wait(lock, [&] { return stopped_; });
@@ -273,9 +271,7 @@ void app_engine::stop_now() {
     listener_->request(
         std::move(gone),
         delete_reply_queue_timeout,
-        on_answer([self = shared_from_this()](const client::problem*, const client::answer*) {
-            self->stop_clients();
-        }));
+        on_answer([this](const client::problem*, const client::answer*) { stop_clients(); }));
 }
 
 void app_engine::stop_clients() {
@@ -283,12 +279,11 @@ void app_engine::stop_clients() {
         return;
     }
     clients_left_ = 2;
-    const auto done = [self = shared_from_this()] {
-        if (--self->clients_left_ == 0) {
-            self->mailbox_->close();
-            const std::scoped_lock lock(self->stop_mutex_);
-            self->stopped_ = true;
-            self->stop_done_.notify_all();
+    const auto done = [this] {
+        if (--clients_left_ == 0) {
+            const std::scoped_lock lock(stop_mutex_);
+            stopped_ = true;
+            stop_done_.notify_all();
         }
     };
     publisher_->stop(done);

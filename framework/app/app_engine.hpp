@@ -1,6 +1,7 @@
 // The moving parts of lovage::app, made when it is first used: an I/O thread, one client that
 // publishes and one that consumes replies, and the router from correlation ids to slots.
-// Public members from any thread; everything behind the mailbox runs on the I/O thread.
+// Public members from any thread; everything behind the mailbox runs on the I/O thread, which the
+// destructor ends before anything else: handlers there may use `this`.
 //
 // Replies: one durable, shared queue lovage.reply.<uuid> for each engine, kept by the broker for
 // reply_queue_expires while we are away. Not exclusive, because an exclusive queue dies with its
@@ -70,7 +71,8 @@ public:
 private:
     class reply_handler;
     class confirm_waiter;
-    using deadline_map = std::multimap<time_point, std::pair<std::weak_ptr<detail::reply_slot>, std::uint64_t>>;
+    using deadline_map =
+        std::multimap<time_point, std::pair<std::weak_ptr<detail::reply_slot>, std::uint64_t>>;
 
     void send_now(outgoing_call& call);
     void listen();

@@ -28,9 +28,9 @@ public:
         : handler_(std::move(handler)),
           ours_(fallback),
           executor_(boost::asio::prefer(
-              boost::asio::any_completion_executor(
-                  boost::asio::get_associated_executor(
-                      handler_, boost::asio::any_completion_executor(fallback))),
+              boost::asio::any_completion_executor(boost::asio::get_associated_executor(
+                  handler_,
+                  boost::asio::any_completion_executor(fallback))),
               boost::asio::execution::outstanding_work.tracked)) {}
 
     /// Once.

@@ -1,8 +1,8 @@
-#include <lovage/connection.hpp>
-
 #include "framework/app/connection_core.hpp"
 #include "framework/app/message_codec.hpp"
 #include "framework/app/reply_slot.hpp"
+
+#include <lovage/connection.hpp>
 
 #include <chrono>
 #include <future>
@@ -19,7 +19,8 @@ constexpr std::chrono::seconds patience{10};
 /// Runs `start(completion)` and waits for it.
 template <class... Values, class Start>
 auto wait_for(connection_core& core, Start start) {
-    using result = std::conditional_t<sizeof...(Values) == 0, std::tuple<char>, std::tuple<Values...>>;
+    using result =
+        std::conditional_t<sizeof...(Values) == 0, std::tuple<char>, std::tuple<Values...>>;
     if (core.is_io_thread()) {
         throw std::logic_error(
             "lovage: a blocking call on the connection's I/O thread would never end; use the "
@@ -40,11 +41,7 @@ auto wait_for(connection_core& core, Start start) {
         throw broker_error(
             broker_errc::timeout, 0, "no answer: does anybody run the connection's executor?");
     }
-    if constexpr (sizeof...(Values) == 0) {
-        future.get();
-    } else {
-        return std::get<0>(future.get());
-    }
+    return std::get<0>(future.get());
 }
 
 template <class Pending>
@@ -105,9 +102,8 @@ void consumer::cancel() {
         return;
     }
     try {
-        wait_for<>(*core, [&](detail::completion<> handler) {
-            core->run(cancelled, std::move(handler));
-        });
+        wait_for<>(
+            *core, [&](detail::completion<> handler) { core->run(cancelled, std::move(handler)); });
     } catch (const broker_error&) {  // a closed connection has no consumers
     }
 }
@@ -117,9 +113,18 @@ connection::connection(connection_options options)
 connection::connection(boost::asio::any_io_executor executor, connection_options options)
     : core_(std::make_shared<connection_core>(std::move(executor), std::move(options))) {}
 connection::~connection() {
-    if (core_ != nullptr) {
-        core_->close(detail::completion<>([core = core_](std::exception_ptr) {}));
+    if (core_ == nullptr) {
+        return;
     }
+    if (core_->has_own_thread() && !core_->is_io_thread()) {
+        try {
+            close();
+        } catch (...) {  // a destructor that cannot say goodbye goes without
+        }
+        return;
+    }
+    // Nobody may be running the caller's executor any more: do not wait for it.
+    core_->close(detail::completion<>([core = core_](std::exception_ptr) {}));
 }
 connection::connection(connection&&) noexcept = default;
 connection& connection::operator=(connection&&) noexcept = default;
@@ -134,8 +139,7 @@ void connection::close() {
 }
 queue_info connection::declare_queue(std::string name, queue_options options) {
     return wait_for<queue_info>(*core_, [&](done<queue_info> handler) {
-        start_declare_queue(
-            core_, std::move(name), std::move(options), false, std::move(handler));
+        start_declare_queue(core_, std::move(name), std::move(options), false, std::move(handler));
     });
 }
 queue_info connection::queue_status(std::string name) {
@@ -191,7 +195,11 @@ void connection::publish(
     publish_options options) {
     wait_for<>(*core_, [&](done<> handler) {
         start_publish(
-            core_, std::move(exchange), std::move(key), std::move(what), options,
+            core_,
+            std::move(exchange),
+            std::move(key),
+            std::move(what),
+            options,
             std::move(handler));
     });
 }
@@ -201,23 +209,20 @@ consumer connection::consume(
     delivery_function handler) {
     return wait_for<consumer>(*core_, [&](done<consumer> completed) {
         start_consume(
-            core_, std::move(queue), std::move(options), std::move(handler),
-            std::move(completed));
+            core_, std::move(queue), std::move(options), std::move(handler), std::move(completed));
     });
 }
 std::optional<delivery> connection::get(std::string queue, bool no_ack) {
-    return wait_for<std::optional<delivery>>(
-        *core_, [&](done<std::optional<delivery>> handler) {
-            start_get(core_, std::move(queue), no_ack, std::move(handler));
-        });
+    return wait_for<std::optional<delivery>>(*core_, [&](done<std::optional<delivery>> handler) {
+        start_get(core_, std::move(queue), no_ack, std::move(handler));
+    });
 }
 
 // What both forms start.
 
 void connection::start_open(const core_ptr& core, done<> handler) {
     core->run(
-        [](connection_core& in, auto waiting) { in.open(std::move(waiting)); },
-        std::move(handler));
+        [](connection_core& in, auto waiting) { in.open(std::move(waiting)); }, std::move(handler));
 }
 
 void connection::start_close(const core_ptr& core, done<> handler) {
@@ -265,7 +270,9 @@ void connection::start_bind(const core_ptr& core, binding what, bool remove, don
         ask_only(
             core,
             client::unbind_queue{
-                std::move(what.queue), std::move(what.exchange), std::move(what.key),
+                std::move(what.queue),
+                std::move(what.exchange),
+                std::move(what.key),
                 std::move(arguments)},
             std::move(handler));
         return;
@@ -273,15 +280,14 @@ void connection::start_bind(const core_ptr& core, binding what, bool remove, don
     ask_only(
         core,
         client::bind_queue{
-            std::move(what.queue), std::move(what.exchange), std::move(what.key),
+            std::move(what.queue),
+            std::move(what.exchange),
+            std::move(what.key),
             std::move(arguments)},
         std::move(handler));
 }
 
-void connection::start_purge(
-    const core_ptr& core,
-    std::string queue,
-    done<std::uint32_t> handler) {
+void connection::start_purge(const core_ptr& core, std::string queue, done<std::uint32_t> handler) {
     ask_for<std::uint32_t>(
         core,
         client::purge_queue{std::move(queue)},

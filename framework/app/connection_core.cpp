@@ -74,7 +74,11 @@ connection_core::connection_core(
     }
 }
 
-connection_core::~connection_core() = default;
+connection_core::~connection_core() {
+    if (thread_ != nullptr) {
+        thread_->stop();
+    }
+}
 
 std::shared_ptr<mailbox> connection_core::start() {
     const std::scoped_lock lock(mutex_);
@@ -97,6 +101,10 @@ std::shared_ptr<mailbox> connection_core::start() {
 boost::asio::any_io_executor connection_core::executor() {
     const std::scoped_lock lock(mutex_);
     return executor_ ? *executor_ : boost::asio::any_io_executor(boost::asio::system_executor());
+}
+
+bool connection_core::has_own_thread() const {
+    return thread_ != nullptr;
 }
 
 bool connection_core::is_io_thread() const {
@@ -122,8 +130,7 @@ void connection_core::open(pending<> handler) {
         [waiting = std::make_shared<pending<>>(std::move(handler))](
             const client::problem* failed, const client::answer*) {
             const bool refused = failed != nullptr && failed->code == broker_errc::refused;
-            (*waiting)(
-                failed == nullptr || refused ? nullptr : detail::exception_of(*failed));
+            (*waiting)(failed == nullptr || refused ? nullptr : detail::exception_of(*failed));
         });
 }
 
@@ -156,8 +163,8 @@ void connection_core::cancel(std::uint64_t consumer) {
 }
 
 delivery connection_core::make_delivery(const client::delivery& from) {
-    delivery made(delivery::place{
-        weak_from_this(), from.ref.consumer, from.ref.epoch, from.ref.tag});
+    delivery made(
+        delivery::place{weak_from_this(), from.ref.consumer, from.ref.epoch, from.ref.tag});
     made.exchange = from.exchange;
     made.routing_key = from.routing_key;
     made.redelivered = from.redelivered;
@@ -180,7 +187,8 @@ void connection_core::refuse(
     std::uint64_t tag,
     bool requeue) {
     if (const auto to = start()) {
-        to->push([self = shared_from_this(), ref = client::delivery_ref{consumer, epoch, tag},
+        to->push([self = shared_from_this(),
+                  ref = client::delivery_ref{consumer, epoch, tag},
                   requeue] { self->worker_->nack(ref, requeue); });
     }
 }
@@ -197,12 +205,9 @@ void connection_core::close(detail::completion<> handler) {
         waiting(nullptr);
         return;
     }
-    to->push([self = shared_from_this(), to, waiting = std::move(waiting)]() mutable {
+    to->push([self = shared_from_this(), waiting = std::move(waiting)]() mutable {
         self->close_clients(
-            [to, waiting = std::make_shared<pending<>>(std::move(waiting))] {
-                to->close();
-                (*waiting)(nullptr);
-            });
+            [waiting = std::make_shared<pending<>>(std::move(waiting))] { (*waiting)(nullptr); });
     });
 }
 

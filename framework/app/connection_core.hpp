@@ -24,7 +24,9 @@ class connection_core : public detail::acknowledger,
                         public std::enable_shared_from_this<connection_core> {
 public:
     /// Without an executor it makes an I/O thread when it is first used.
-    connection_core(std::optional<boost::asio::any_io_executor> executor, connection_options options);
+    connection_core(
+        std::optional<boost::asio::any_io_executor> executor,
+        connection_options options);
     ~connection_core() override;
 
     template <class... Values>
@@ -39,7 +41,8 @@ public:
             waiting(stopped_error(), Values{}...);
             return;
         }
-        to->push([self = shared_from_this(), work = std::move(work),
+        to->push([self = shared_from_this(),
+                  work = std::move(work),
                   waiting = std::move(waiting)]() mutable { work(*self, std::move(waiting)); });
     }
 
@@ -57,8 +60,8 @@ public:
     [[nodiscard]] delivery make_delivery(const client::delivery& from);
 
     [[nodiscard]] bool is_io_thread() const;
+    [[nodiscard]] bool has_own_thread() const;
     [[nodiscard]] const connection_options& options() const { return options_; }
-    /// Any thread; waits until `done` says so.
     [[nodiscard]] boost::asio::any_io_executor executor();
     [[nodiscard]] std::string new_name();
 

@@ -2,12 +2,11 @@
 
 #include "framework/base/log.hpp"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <atomic>
 #include <exception>
 #include <memory>
+#include <pthread.h>
+#include <signal.h>
 
 namespace lovage {
 namespace {
@@ -40,6 +39,13 @@ io_thread::io_thread()
       id_(thread_.get_id()) {}
 
 io_thread::~io_thread() {
+    stop();
+}
+
+void io_thread::stop() {
+    if (!thread_.joinable()) {
+        return;
+    }
     work_.reset();
     context_->stop();
     if (is_this_thread()) {
@@ -50,8 +56,7 @@ io_thread::~io_thread() {
 }
 
 unsigned fork_generation() {
-    static const int registered =
-        pthread_atfork(nullptr, nullptr, [] { generation.fetch_add(1); });
+    static const int registered = pthread_atfork(nullptr, nullptr, [] { generation.fetch_add(1); });
     static_cast<void>(registered);
     return generation.load(std::memory_order_relaxed);
 }

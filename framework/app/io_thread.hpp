@@ -5,6 +5,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <memory>
 #include <thread>
 
 namespace lovage {
@@ -12,11 +13,15 @@ namespace lovage {
 class io_thread {
 public:
     io_thread();
-    /// Stops. If this is the I/O thread itself, it ends by itself afterwards.
+    /// As stop().
     ~io_thread();
     io_thread(const io_thread&) = delete;
     io_thread& operator=(const io_thread&) = delete;
 
+    /// No handler runs when this returns, and none will. Called on the I/O thread itself, it lets
+    /// the running handler finish and be the last. Owners call it before they destroy what handlers
+    /// use. Twice is fine.
+    void stop();
     [[nodiscard]] boost::asio::io_context& context() { return *context_; }
     [[nodiscard]] bool is_this_thread() const { return std::this_thread::get_id() == id_; }
 

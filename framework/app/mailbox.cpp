@@ -4,20 +4,16 @@
 
 namespace lovage {
 
-bool mailbox::push(std::unique_ptr<job> work) {
+void mailbox::push(std::unique_ptr<job> work) {
     {
         const std::scoped_lock lock(mutex_);
-        if (closed_) {
-            return false;
-        }
         waiting_.push_back(std::move(work));
         if (scheduled_) {
-            return true;
+            return;
         }
         scheduled_ = true;
     }
     boost::asio::post(executor_, [self = shared_from_this()] { self->drain(); });
-    return true;
 }
 
 void mailbox::drain() {
@@ -31,13 +27,6 @@ void mailbox::drain() {
         work.reset();
     }
     running_.clear();
-}
-
-void mailbox::close() {
-    std::vector<std::unique_ptr<job>> dropped;
-    const std::scoped_lock lock(mutex_);
-    closed_ = true;
-    dropped.swap(waiting_);
 }
 
 }  // namespace lovage

@@ -34,15 +34,11 @@ class mailbox : public std::enable_shared_from_this<mailbox> {
 public:
     explicit mailbox(boost::asio::any_io_executor executor) : executor_(std::move(executor)) {}
 
-    /// False after close(): the job is destroyed.
-    bool push(std::unique_ptr<job> work);
+    void push(std::unique_ptr<job> work);
     template <class F>
-    bool push(F function) {
-        return push(std::unique_ptr<job>(
-            std::make_unique<detail::function_job<F>>(std::move(function))));
+    void push(F function) {
+        push(std::unique_ptr<job>(std::make_unique<detail::function_job<F>>(std::move(function))));
     }
-    /// Jobs that wait are destroyed; more are not taken.
-    void close();
 
 private:
     void drain();
@@ -52,7 +48,6 @@ private:
     std::vector<std::unique_ptr<job>> waiting_;
     std::vector<std::unique_ptr<job>> running_;  ///< drain() only; kept for its memory
     bool scheduled_ = false;
-    bool closed_ = false;
 };
 
 }  // namespace lovage

@@ -124,21 +124,28 @@ reply_slot::result_ptr reply_slot::wait(std::chrono::milliseconds timeout) {
 
 // What <lovage/handle.hpp> calls.
 
-const std::string& slot_id(const reply_slot& slot) { return slot.id(); }
+const std::string& slot_id(const reply_slot& slot) {
+    return slot.id();
+}
 
 std::chrono::milliseconds slot_default_timeout(const reply_slot& slot) {
     return slot.default_timeout();
 }
 
-std::shared_ptr<const task_result> slot_latest(const reply_slot& slot) { return slot.latest(); }
+std::shared_ptr<const task_result> slot_latest(const reply_slot& slot) {
+    return slot.latest();
+}
 
-void throw_wait_timeout(const std::string& id) { throw wait_timeout(id); }
+void throw_wait_timeout(const std::string& id) {
+    throw wait_timeout(id);
+}
 
 namespace {
 void check_awaitable(const reply_slot& slot) {
     if (slot.ignored()) {
         throw std::logic_error(
-            "lovage: the result of task " + slot.id() + " is ignored (ignore_result); no result "
+            "lovage: the result of task " + slot.id() +
+            " is ignored (ignore_result); no result "
             "will come");
     }
 }

@@ -72,7 +72,10 @@ private:
     };
 
     [[nodiscard]] bool done() const { return latest_ != nullptr && terminal(latest_->state); }
-    void call(std::vector<waiter>& waiters, const std::exception_ptr& error, const result_ptr& result);
+    void call(
+        std::vector<waiter>& waiters,
+        const std::exception_ptr& error,
+        const result_ptr& result);
 
     const std::string id_;
     const bool ignored_;

@@ -17,7 +17,9 @@ constexpr milliseconds declared_for = std::chrono::minutes(5);
 /// Declarations need no deadline of their own: they wait for the connection as messages do.
 constexpr milliseconds declare_timeout = std::chrono::hours(24);
 
-amqp::field_value number(milliseconds value) { return std::int64_t{value.count()}; }
+amqp::field_value number(milliseconds value) {
+    return std::int64_t{value.count()};
+}
 
 std::unique_ptr<request_waiter> log_refusal(const std::string& queue) {
     return on_answer([queue](const client::problem* failed, const client::answer*) {

@@ -28,8 +28,8 @@ public:
     explicit task_queues(std::shared_ptr<amqp_client> client) : client_(std::move(client)) {}
 
     /// Declares the queue unless this object has done so before. A queue that exists with other
-    /// arguments (quorum, priorities) is taken as it is. Publishes made after this on the same client
-    /// wait for the declaration.
+    /// arguments (quorum, priorities) is taken as it is. Publishes made after this on the same
+    /// client wait for the declaration.
     void ensure(const std::string& queue);
     /// Publishes to the queue by the default exchange, declaring it first.
     void publish(

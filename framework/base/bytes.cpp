@@ -10,7 +10,9 @@ void byte_buffer::make_room(std::size_t count) {
     if (capacity_ - used >= count && begin_ >= capacity_ / 2) {
         std::memmove(data_.get(), data_.get() + begin_, used);
     } else {
-        const std::size_t wanted = std::bit_ceil(std::max<std::size_t>(used + count, 256));
+        // Half as much again, or a backlog just below the capacity would be moved for every octet.
+        const std::size_t wanted =
+            std::bit_ceil(std::max<std::size_t>(used + used / 2 + count, 256));
         std::unique_ptr<char[]> bigger{new char[wanted]};
         if (used != 0) {
             std::memcpy(bigger.get(), data_.get() + begin_, used);

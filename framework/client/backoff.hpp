@@ -1,6 +1,6 @@
 // When to try again: at once the first time, then after a random part of a growing ceiling (full
-// jitter, so that a thousand clients of one broker do not come back in step). Pure: randomness comes
-// in. Used by session for connections and for subscriptions.
+// jitter, so that a thousand clients of one broker do not come back in step). Pure: randomness
+// comes in. Used by session for connections and for subscriptions.
 #pragma once
 
 #include "framework/base/time.hpp"

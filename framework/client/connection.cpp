@@ -44,8 +44,7 @@ bool connection::next(octets& input, wire_event& into, byte_buffer& out, time_po
     }
     while (stage_ != stage::closed && !input.empty()) {
         if (stage_ == stage::start && input.size() >= 4 && input.starts_with("AMQP")) {
-            return fail(
-                into, broker_errc::connect_failed, "the broker does not speak AMQP 0-9-1");
+            return fail(into, broker_errc::connect_failed, "the broker does not speak AMQP 0-9-1");
         }
         const std::size_t payload_max = limits_.frame_max == 0
                                             ? payload_max_unlimited
@@ -100,8 +99,7 @@ bool connection::on_frame(const amqp::frame& frame, wire_event& into, byte_buffe
     if (frame.type == static_cast<std::uint8_t>(amqp::frame_type::body)) {
         return on_content(frame.channel, content.body(frame.payload), into, out);
     }
-    return protocol_error(
-        into, out, amqp::reply_code::frame_error, "a frame of an unknown type");
+    return protocol_error(into, out, amqp::reply_code::frame_error, "a frame of an unknown type");
 }
 
 bool connection::on_connection_method(
@@ -314,8 +312,8 @@ bool connection::fail(
     into.channel = 0;
     into.error.code = code;
     into.error.reply_code = reply_code;
-    into.error.text = settings_.where.empty() ? std::string(what)
-                                              : settings_.where + ": " + std::string(what);
+    into.error.text =
+        settings_.where.empty() ? std::string(what) : settings_.where + ": " + std::string(what);
     return true;
 }
 

@@ -1,7 +1,7 @@
 // One AMQP connection from protocol header to close-ok, as a state machine: octets in, events and
 // octets out. Knows the handshake, tuning, heartbeats, channels, requests with one answer each, and
-// content; knows nothing of sockets, of reconnecting, or of what was asked on an earlier connection:
-// that is session's. Pure; one thread.
+// content; knows nothing of sockets, of reconnecting, or of what was asked on an earlier
+// connection: that is session's. Pure; one thread.
 //
 //   connection c(settings);
 //   c.start(out, now);                                  // protocol header
@@ -31,7 +31,7 @@ struct connection_settings {
     std::string user = "guest";
     std::string password = "guest";
     std::string vhost = "/";
-    std::string name;  ///< connection_name in the client properties
+    std::string name;   ///< connection_name in the client properties
     std::string where;  ///< host:port for error texts
     std::uint16_t channel_max = amqp::channel_max_default;  ///< 0: no limit of ours
     std::uint32_t frame_max = amqp::frame_size_default;     ///< 0: no limit of ours
@@ -170,10 +170,7 @@ private:
         byte_buffer& out,
         amqp::reply_code code,
         std::string_view what);
-    bool closed_by_broker(
-        const amqp::connection::close& close,
-        wire_event& into,
-        byte_buffer& out);
+    bool closed_by_broker(const amqp::connection::close& close, wire_event& into, byte_buffer& out);
 
     connection_settings settings_;
     stage stage_ = stage::start;

@@ -63,7 +63,8 @@ bool connection::on_handshake(const amqp::method& method, wire_event& into, byte
     }
     if (const auto* proposed = std::get_if<amqp::connection::tune>(&method)) {
         if (stage_ != stage::tune) {
-            return protocol_error(into, out, amqp::reply_code::command_invalid, "tune out of order");
+            return protocol_error(
+                into, out, amqp::reply_code::command_invalid, "tune out of order");
         }
         tune(*proposed, out);
         return false;
@@ -100,10 +101,9 @@ void connection::tune(const amqp::connection::tune& proposed, byte_buffer& out) 
         limits_.frame_max = std::max(limits_.frame_max, amqp::frame_size_min);
     }
     // Who wants no heartbeats gets none; a broker without an opinion gets ours.
-    limits_.heartbeat_seconds =
-        settings_.heartbeat_seconds == 0
-            ? std::uint16_t{0}
-            : lower_limit(settings_.heartbeat_seconds, proposed.heartbeat);
+    limits_.heartbeat_seconds = settings_.heartbeat_seconds == 0
+                                    ? std::uint16_t{0}
+                                    : lower_limit(settings_.heartbeat_seconds, proposed.heartbeat);
     amqp::connection::tune_ok answer;
     answer.channel_max = limits_.channel_max;
     answer.frame_max = limits_.frame_max;

@@ -31,7 +31,7 @@ struct window_limits {
 struct settled {
     std::uint64_t token = 0;
     bool confirmed = false;
-    problem error;  ///< if not confirmed; the text is a fragment that session completes
+    problem error;       ///< if not confirmed; the text is a fragment that session completes
     std::string target;  ///< exchange and routing key, if not confirmed
 };
 
@@ -47,8 +47,11 @@ public:
     void sent();
 
     /// basic.ack and basic.nack. False for a tag that is not on the wire.
-    [[nodiscard]] bool
-    confirm(std::uint64_t tag, bool multiple, bool accepted, std::vector<settled>& out);
+    [[nodiscard]] bool confirm(
+        std::uint64_t tag,
+        bool multiple,
+        bool accepted,
+        std::vector<settled>& out);
     /// basic.return: the confirm follows. Messages that look alike share their fate, so the first
     /// that looks like it is as good as the one that was meant.
     void returned(octets exchange, octets routing_key, octets body, const problem& why);

@@ -89,7 +89,8 @@ amqp::basic::get method(const get_message& from) {
 std::optional<problem> check_name(const char* what, const std::string& name) {
     if (name.size() > name_octets_max) {
         return problem{
-            broker_errc::invalid_argument, 0,
+            broker_errc::invalid_argument,
+            0,
             std::string(what) + " is longer than 255 octets: " + name.substr(0, 40) + "..."};
     }
     if (!amqp::is_utf8(name)) {
@@ -113,7 +114,9 @@ std::optional<problem> check_names(
     return check_name("the routing key", key);
 }
 
-std::string quoted(const std::string& name) { return "\"" + name + "\""; }
+std::string quoted(const std::string& name) {
+    return "\"" + name + "\"";
+}
 
 }  // namespace
 
@@ -136,12 +139,18 @@ std::optional<problem> check(const request& what) {
             },
             [](const bind_exchange& one) {
                 return check_names(
-                    "the destination's name", one.destination, "the source's name", one.source,
+                    "the destination's name",
+                    one.destination,
+                    "the source's name",
+                    one.source,
                     one.routing_key);
             },
             [](const unbind_exchange& one) {
                 return check_names(
-                    "the destination's name", one.destination, "the source's name", one.source,
+                    "the destination's name",
+                    one.destination,
+                    "the source's name",
+                    one.source,
                     one.routing_key);
             },
             [](const delete_exchange& one) {
@@ -149,12 +158,18 @@ std::optional<problem> check(const request& what) {
             },
             [](const bind_queue& one) {
                 return check_names(
-                    "the queue's name", one.queue, "the exchange's name", one.exchange,
+                    "the queue's name",
+                    one.queue,
+                    "the exchange's name",
+                    one.exchange,
                     one.routing_key);
             },
             [](const unbind_queue& one) {
                 return check_names(
-                    "the queue's name", one.queue, "the exchange's name", one.exchange,
+                    "the queue's name",
+                    one.queue,
+                    "the exchange's name",
+                    one.exchange,
                     one.routing_key);
             },
             [](const auto& one) { return check_name("the queue's name", one.queue); }},

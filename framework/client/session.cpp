@@ -198,7 +198,8 @@ time_point session::next_time() const {
     if (wire_) {
         soonest = std::min({soonest, wire_->next_tick(), handshake_deadline_});
     }
-    if (stage_ == stage::up && waiting_consumers_ != 0) {
+    // While requests are open, it is their answers that let consumers go on.
+    if (stage_ == stage::up && waiting_consumers_ != 0 && lanes_[0].queue.empty()) {
         for (const auto& [id, state] : consumers_) {
             if (state.stage == consumer_stage::waiting) {
                 soonest = std::min(soonest, state.retry_at);

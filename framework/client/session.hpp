@@ -9,7 +9,8 @@
 //           ones go out again, in order, unchanged. So: at least once, duplicates are possible.
 //        3. After a reconnect: topology, then consumers and messages.
 //        4. Names are the client's: a queue name made by the broker would be lost with it.
-//        5. A delivery can be acknowledged only on the channel that it came by (delivery_ref.epoch).
+//        5. A delivery can be acknowledged only on the channel that it came by
+//        (delivery_ref.epoch).
 #pragma once
 
 #include "framework/base/bytes.hpp"
@@ -71,7 +72,7 @@ public:
     // What the program asks for; at any time, connected or not. Tokens come back in events.
     void publish(publication message, std::uint64_t token, time_point deadline);
     void ask(request what, std::uint64_t token, time_point deadline);
-    [[nodiscard]] consumer_id consume(subscription what);
+    consumer_id consume(subscription what);
     void cancel(consumer_id consumer, std::uint64_t token);
     void forget(consumer_id consumer);
     void ack(const delivery_ref& ref, bool multiple);

@@ -152,8 +152,8 @@ void session::consumer_closed(
     consumer_state& state = found->second;
     channel_owners_[state.channel] = 0;
     state.channel = 0;
-    const bool over = state.stage == consumer_stage::cancelling ||
-                      state.stage == consumer_stage::cancelled;
+    const bool over =
+        state.stage == consumer_stage::cancelling || state.stage == consumer_stage::cancelled;
     if (state.stage == consumer_stage::cancelling) {
         push(event_kind::cancelled).token = state.cancel_token;
     }
@@ -178,8 +178,8 @@ void session::consumers_lost(const problem& why) {
     waiting_consumers_ = 0;
     for (auto entry = consumers_.begin(); entry != consumers_.end();) {
         auto& [id, state] = *entry;
-        const bool over = state.stage == consumer_stage::cancelling ||
-                          state.stage == consumer_stage::cancelled;
+        const bool over =
+            state.stage == consumer_stage::cancelling || state.stage == consumer_stage::cancelled;
         const bool had_channel = state.stage != consumer_stage::waiting;
         if (state.stage == consumer_stage::cancelling) {
             push(event_kind::cancelled).token = state.cancel_token;

@@ -8,11 +8,7 @@
 namespace lovage::client {
 
 /// True if `into` is an event; others are in ready_.
-bool session::on_wire(
-    const wire_event& from,
-    event& into,
-    time_point now,
-    std::uint64_t random) {
+bool session::on_wire(const wire_event& from, event& into, time_point now, std::uint64_t random) {
     switch (from.kind) {
         case wire_event_kind::opened: on_up(now); return false;
         case wire_event_kind::closed:
@@ -111,10 +107,7 @@ bool session::on_delivery(const wire_event& from, event& into) {
     return true;
 }
 
-void session::on_channel_closed(
-    const wire_event& from,
-    time_point now,
-    std::uint64_t random) {
+void session::on_channel_closed(const wire_event& from, time_point now, std::uint64_t random) {
     if (from.channel == publish_channel) {
         const bool had_selected = std::exchange(publish_selected_, false);
         publish_open_ = false;

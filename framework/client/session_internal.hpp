@@ -13,11 +13,11 @@ inline constexpr std::uint16_t get_channel = 3;
 inline constexpr std::uint16_t first_consumer_channel = 4;
 
 /// Tokens of our own calls on a connection.
-inline constexpr std::uint64_t call_plain = 0;     ///< channel.open, basic.qos
-inline constexpr std::uint64_t call_request = 1;   ///< the first of the lane's queue
-inline constexpr std::uint64_t call_select = 2;    ///< confirm.select
-inline constexpr std::uint64_t call_consume = 3;   ///< basic.consume
-inline constexpr std::uint64_t call_cancel = 4;    ///< basic.cancel
+inline constexpr std::uint64_t call_plain = 0;    ///< channel.open, basic.qos
+inline constexpr std::uint64_t call_request = 1;  ///< the first of the lane's queue
+inline constexpr std::uint64_t call_select = 2;   ///< confirm.select
+inline constexpr std::uint64_t call_consume = 3;  ///< basic.consume
+inline constexpr std::uint64_t call_cancel = 4;   ///< basic.cancel
 
 /// A connection that lived this long was a good one: the next retry is immediate.
 inline constexpr milliseconds good_connection{5000};

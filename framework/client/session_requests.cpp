@@ -71,8 +71,8 @@ void session::fail_request(pending_request& what, const problem& why) {
     failed.error.text = describe(what.what) + ": " + why.text;
 }
 
-/// The broker closed the lane's channel: the request that it was at is refused, the others are asked
-/// again. A request that the broker names and that is not at the front was an ack of ours.
+/// The broker closed the lane's channel: the request that it was at is refused, the others are
+/// asked again. A request that the broker names and that is not at the front was an ack of ours.
 void session::request_refused(lane& from, const wire_event& closed) {
     from.epoch = 0;
     if (from.sent != 0 && method_of(from.queue.front().what) == closed.refused) {
@@ -109,8 +109,7 @@ void session::expire_requests(lane& from, time_point now) {
         pending_request one = from.queue.pop_front();
         const bool late = !one.replay && !one.abandoned && one.deadline <= now;
         if (late) {
-            fail_request(
-                one, {broker_errc::timeout, 0, not_in_time("no answer")});
+            fail_request(one, {broker_errc::timeout, 0, not_in_time("no answer")});
             one.abandoned = true;
         }
         if (!one.abandoned && !one.replay) {

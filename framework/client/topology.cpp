@@ -86,8 +86,8 @@ void topology::granted(const request& done) {
     } else if (const auto* exchange_gone = as<delete_exchange>(done)) {
         remove([&](const request& step) { return names_exchange(step, exchange_gone->exchange); });
     } else if (const auto* unbound = as<unbind_queue>(done)) {
-        const request binding = bind_queue{
-            unbound->queue, unbound->exchange, unbound->routing_key, unbound->arguments};
+        const request binding =
+            bind_queue{unbound->queue, unbound->exchange, unbound->routing_key, unbound->arguments};
         remove([&](const request& step) { return same_thing(step, binding); });
     } else if (const auto* parted = as<unbind_exchange>(done)) {
         const request binding = bind_exchange{

@@ -16,7 +16,8 @@ public:
     /// deletions take declarations and bindings away.
     void granted(const request& done);
     [[nodiscard]] const std::vector<request>& steps() const { return steps_; }
-    /// The steps that a consumer of that queue depends on: the queue, its bindings, their exchanges.
+    /// The steps that a consumer of that queue depends on: the queue, its bindings, their
+    /// exchanges.
     [[nodiscard]] std::vector<request> of_queue(std::string_view queue) const;
 
 private:

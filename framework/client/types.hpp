@@ -106,7 +106,7 @@ using request = std::variant<
 /// A consumer; each has a channel of its own, so that prefetch and errors are its own, too.
 struct subscription {
     std::string queue;
-    std::string tag;  ///< must be unique in the connection; empty: session makes one
+    std::string tag;             ///< must be unique in the connection; empty: session makes one
     std::uint16_t prefetch = 1;  ///< 0: no limit
     bool no_ack = false;
     bool exclusive = false;
@@ -135,11 +135,11 @@ struct delivery {
 
 /// The answer to a request.
 struct answer {
-    std::string queue;                  ///< declare_queue: its name
-    std::uint32_t message_count = 0;    ///< declare_queue, purge, delete; get: left in the queue
-    std::uint32_t consumer_count = 0;   ///< declare_queue
-    bool found = false;                 ///< get_message: message says more
-    delivery message;                   ///< get_message; valid during the call
+    std::string queue;                 ///< declare_queue: its name
+    std::uint32_t message_count = 0;   ///< declare_queue, purge, delete; get: left in the queue
+    std::uint32_t consumer_count = 0;  ///< declare_queue
+    bool found = false;                ///< get_message: message says more
+    delivery message;                  ///< get_message; valid during the call
 };
 
 }  // namespace lovage::client

@@ -86,8 +86,7 @@ private:
                 });
             return;
         } else {
-            const auto found =
-                resolver_.resolve(target_.host, std::to_string(target_.port), error);
+            const auto found = resolver_.resolve(target_.host, std::to_string(target_.port), error);
             asio::post(socket_.get_executor(), [self = shared_from_this(), error, found] {
                 self->resolved(error, found);
             });
@@ -157,8 +156,7 @@ private:
 
     void post_failure(error_code error, std::string what) {
         asio::post(
-            socket_.get_executor(),
-            [self = shared_from_this(), error, what = std::move(what)] {
+            socket_.get_executor(), [self = shared_from_this(), error, what = std::move(what)] {
                 self->finish(error, what);
             });
     }

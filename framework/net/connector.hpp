@@ -1,6 +1,6 @@
-// Opening a connection to a broker: name resolution, every address in turn, TLS handshake, all under
-// one deadline. Used by clients only. One attempt; when to try again is client/session's business.
-// Runs on the given executor; cancel() and the handler's call there, too.
+// Opening a connection to a broker: name resolution, every address in turn, TLS handshake, all
+// under one deadline. Used by clients only. One attempt; when to try again is client/session's
+// business. Runs on the given executor; cancel() and the handler's call there, too.
 #pragma once
 
 #include "framework/net/stream.hpp"

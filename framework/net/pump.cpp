@@ -36,7 +36,8 @@ void pump::start(std::shared_ptr<pump_owner> owner) {
     read();
 }
 
-// Reading: wait, read once, hand over, again. One read a round keeps connections fair to each other.
+// Reading: wait, read once, hand over, again. One read a round keeps connections fair to each
+// other.
 
 void pump::read() {
     if (paused_ || reading_ || state_ == state::ended) {
@@ -93,8 +94,8 @@ void pump::read_plain() {
         }
     } else {
         char* buffer = shared_buffer();
-        count = stream_.read_now(
-            asio::buffer(buffer + carried, shared_read_octets - carried), error);
+        count =
+            stream_.read_now(asio::buffer(buffer + carried, shared_read_octets - carried), error);
         octets_received_ += count;
         if (!error) {
             if (carried != 0) {
@@ -230,8 +231,8 @@ void pump::close_after_flush() {
 }
 
 /// Closing a socket with unread octets makes the kernel send a reset, which may destroy our last
-/// octets before the peer has read them. So: say goodbye, drop what still comes, wait for the peer's
-/// goodbye, but not for long.
+/// octets before the peer has read them. So: say goodbye, drop what still comes, wait for the
+/// peer's goodbye, but not for long.
 void pump::shut_down() {
     if (state_ == state::ended || linger_ != nullptr) {
         return;

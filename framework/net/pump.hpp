@@ -31,8 +31,9 @@ inline constexpr std::size_t tls_read_octets = 16 * 1024;
 class pump_owner {
 public:
     virtual ~pump_owner() = default;
-    /// `input` is all that has arrived and was not used before. Returns how many octets at its front
-    /// are done with; the rest comes again, with more behind it. `input` is valid during the call.
+    /// `input` is all that has arrived and was not used before. Returns how many octets at its
+    /// front are done with; the rest comes again, with more behind it. `input` is valid during the
+    /// call.
     virtual std::size_t received(octets input) = 0;
     /// A write that had to wait has finished. `pending` octets are still to be sent.
     virtual void drained(std::size_t pending) = 0;
@@ -107,7 +108,7 @@ private:
     std::uint64_t octets_at_trim_ = 0;
     state state_ = state::open;
     bool paused_ = false;
-    bool reading_ = false;   ///< a read or a wait is under way
+    bool reading_ = false;     ///< a read or a wait is under way
     bool write_busy_ = false;  ///< a write is under way
     bool flush_posted_ = false;
     bool resume_posted_ = false;

@@ -40,7 +40,9 @@ std::string text_of(const tcp::endpoint& endpoint) {
 
 stream::stream(const asio::any_io_executor& executor) : socket_(executor) {}
 
-stream::stream(tcp::socket socket) : socket_(std::move(socket)) { prepare_socket(socket_); }
+stream::stream(tcp::socket socket) : socket_(std::move(socket)) {
+    prepare_socket(socket_);
+}
 
 stream::stream(tcp::socket socket, tls_context context) : socket_(socket.get_executor()) {
     prepare_socket(socket);
@@ -51,11 +53,17 @@ stream::~stream() = default;
 stream::stream(stream&& other) noexcept = default;
 stream& stream::operator=(stream&& other) noexcept = default;
 
-tcp::socket& stream::socket() { return tls_ ? tls_->ssl.next_layer() : socket_; }
+tcp::socket& stream::socket() {
+    return tls_ ? tls_->ssl.next_layer() : socket_;
+}
 
-bool stream::is_open() const { return tls_ ? tls_->ssl.next_layer().is_open() : socket_.is_open(); }
+bool stream::is_open() const {
+    return tls_ ? tls_->ssl.next_layer().is_open() : socket_.is_open();
+}
 
-asio::any_io_executor stream::executor() { return socket().get_executor(); }
+asio::any_io_executor stream::executor() {
+    return socket().get_executor();
+}
 
 std::string stream::remote_address() const {
     error_code error;
@@ -75,10 +83,7 @@ void stream::async_accept_handshake(status_handler handler) {
     tls_->ssl.async_handshake(asio::ssl::stream_base::server, std::move(handler));
 }
 
-void stream::async_connect_handshake(
-    const std::string& host,
-    bool verify,
-    status_handler handler) {
+void stream::async_connect_handshake(const std::string& host, bool verify, status_handler handler) {
     error_code not_an_address;
     asio::ip::make_address(host, not_an_address);
     if (not_an_address) {
@@ -137,9 +142,8 @@ void stream::async_shutdown(status_handler handler) {
     }
     error_code error;
     socket_.shutdown(tcp::socket::shutdown_send, error);
-    asio::post(executor(), [handler = std::move(handler), error]() mutable {
-        std::move(handler)(error);
-    });
+    asio::post(
+        executor(), [handler = std::move(handler), error]() mutable { std::move(handler)(error); });
 }
 
 void stream::close() {

@@ -66,9 +66,8 @@ tls_context make_server_context(const tls_server_files& files, std::string& prob
     if (files.verify_peer) {
         load.authorities(files.ca_file);
         load.verify(
-            files.fail_without_certificate
-                ? ssl::verify_peer | ssl::verify_fail_if_no_peer_cert
-                : ssl::verify_peer);
+            files.fail_without_certificate ? ssl::verify_peer | ssl::verify_fail_if_no_peer_cert
+                                           : ssl::verify_peer);
     }
     return load.take();
 }

@@ -183,7 +183,8 @@ private:
         } else {
             // The key is not repeated: it may be part of a password with a raw ? in it.
             fail(
-                "unknown parameter; there are heartbeat, connection_timeout, channel_max, frame_max, "
+                "unknown parameter; there are heartbeat, connection_timeout, channel_max, "
+                "frame_max, "
                 "cacertfile, certfile, keyfile, verify and server_name_indication",
                 key);
         }
@@ -221,7 +222,8 @@ std::string encode(std::string_view part) {
     static constexpr std::string_view plain = "-._~";
     std::string encoded;
     for (const char c : part) {
-        const bool letter = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        const bool letter =
+            (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
         if (letter || plain.find(c) != std::string_view::npos) {
             encoded += c;
         } else {

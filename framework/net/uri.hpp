@@ -27,7 +27,7 @@ struct uri {
     std::optional<std::chrono::milliseconds> connection_timeout;
     std::optional<std::uint16_t> channel_max;
     std::optional<std::uint32_t> frame_max;
-    std::string ca_file;          ///< PEM; empty: the system's store
+    std::string ca_file;           ///< PEM; empty: the system's store
     std::string certificate_file;  ///< PEM; the client's own certificate
     std::string key_file;          ///< PEM
     bool verify_peer = true;
@@ -44,7 +44,8 @@ struct uri {
 /// Nothing, and in `problem` what is wrong and at which character (counted from 1), if `text` is no
 /// such address. The text of a problem never contains the password.
 /// Defaults: guest, guest, localhost, 5672 or 5671, virtual host "/". An empty path, "/", "//" and
-/// "/%2f" all mean the virtual host "/", as Celery's users write it; unknown query keys are refused.
+/// "/%2f" all mean the virtual host "/", as Celery's users write it; unknown query keys are
+/// refused.
 [[nodiscard]] std::optional<uri> parse_uri(std::string_view text, std::string& problem);
 
 }  // namespace lovage::net

@@ -189,7 +189,7 @@ std::uint64_t publish_all(
             window.publish(how.confirms ? count : 0);
             continue;
         }
-        client.receive(wire_client::wait::until_stalled);
+        client.receive(wire_client::wait::until_stalled, "a confirm");
         take_confirms(client, window);
     }
     return published;

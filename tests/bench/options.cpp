@@ -37,6 +37,9 @@ po::options_description describe(options& into) {
     add("kill", po::bool_switch(&into.kill), "with --backlog: kill -9 and restart before draining");
     add("connections", po::value(&into.connections), "idle: connections");
     add("outstanding", po::value(&into.outstanding), "tasks: tasks without a result at a time");
+    add("worker",
+        po::value(&into.worker)->composing(),
+        "tasks: a further argument of our worker, e.g. --worker=--transient-results");
     add("bin-dir", po::value(&into.bin_dir), "folder of lovage-broker and demo_tasks");
     add("source-dir", po::value(&into.source_dir), "folder of celery_app.py and celery_client.py");
     add("data-root", po::value(&into.data_root), "folder for temporary data folders");

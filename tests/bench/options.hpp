@@ -33,6 +33,7 @@ struct options {
     bool kill = false;                 ///< backlog: kill -9 and start again before draining
     std::uint64_t connections = 1000;  ///< of idle
     std::uint64_t outstanding = 0;     ///< tasks without a result; 0: each side's own default
+    std::vector<std::string> worker;   ///< tasks: further arguments of our worker
     std::string bin_dir;               ///< where lovage-broker and demo_tasks are
     std::string source_dir;            ///< where the Python programs of the Celery side are
     std::string data_root;             ///< temporary data folders are made here

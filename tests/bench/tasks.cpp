@@ -74,6 +74,9 @@ workload_result compare_tasks(const options& given) {
     std::vector<side> sides = make_sides(given);
     workload_result result{
         "tasks", "no-op with result, prefork 2, prefetch 1, confirms, late ack;", {}};
+    for (const std::string& argument : given.worker) {
+        result.conditions += ' ' + argument;
+    }
     for (side& at : sides) {
         result.conditions += " outstanding=" + std::to_string(outstanding_of(at, given));
         result.sides.push_back({at.system->name() + " on " + at.broker->product(), {}});

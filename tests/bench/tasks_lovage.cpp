@@ -28,6 +28,38 @@ public:
     std::uint64_t outstanding() const override { return lovage_outstanding; }
 
     task_run run(const amount& much, std::uint64_t outstanding) override {
+        return with_log([&] { return run_window(much, outstanding); });
+    }
+    std::vector<double> call_microseconds(std::uint64_t count) override {
+        return with_log([&] { return call_in_turn(count); });
+    }
+
+    double client_cpu() const override {
+        timespec now{};
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+        return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+    }
+    double worker_cpu() const override { return tree_cpu_seconds(worker_.pid()); }
+
+private:
+    struct call {
+        handle<int> result;
+        int expected = 0;
+    };
+
+    // What the worker wrote says why a result does not come.
+    template <class Function>
+    auto with_log(Function function) {
+        try {
+            return function();
+        } catch (const std::exception& failed) {
+            throw std::runtime_error(
+                std::string("lovage tasks: ") + failed.what() + '\n' +
+                read_text(folder_.path() / "worker.log"));
+        }
+    }
+
+    task_run run_window(const amount& much, std::uint64_t outstanding) {
         const std::uint64_t group = std::max<std::uint64_t>(outstanding / groups_per_window, 1);
         const auto start = bench_clock::now();
         const auto deadline = much.deadline(start);
@@ -46,7 +78,7 @@ public:
         return {sent, seconds_between(start, bench_clock::now())};
     }
 
-    std::vector<double> call_microseconds(std::uint64_t count) override {
+    std::vector<double> call_in_turn(std::uint64_t count) {
         std::vector<double> result;
         for (std::uint64_t i = 0; i < count; ++i) {
             const int first = number(i);
@@ -56,19 +88,6 @@ public:
         }
         return result;
     }
-
-    double client_cpu() const override {
-        timespec now{};
-        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-        return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-    }
-    double worker_cpu() const override { return tree_cpu_seconds(worker_.pid()); }
-
-private:
-    struct call {
-        handle<int> result;
-        int expected = 0;
-    };
 
     child start_worker(const options& given, const node& on) {
         command_line command;
@@ -81,6 +100,7 @@ private:
             "prefork",
             "-l",
             "warning"};
+        command.arguments.insert(command.arguments.end(), given.worker.begin(), given.worker.end());
         command.environment = {{"LOVAGE_BROKER_URL", on.url()}};
         command.folder = folder_.path();
         command.output = folder_.path() / "worker.log";

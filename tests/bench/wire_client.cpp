@@ -116,7 +116,7 @@ void wire_client::send(octets frames) {
     }
 }
 
-bool wire_client::receive(wait how) {
+bool wire_client::receive(wait how, std::string_view expected) {
     std::memmove(in_.get(), unread_.data(), unread_.size());
     char* into = in_.get() + unread_.size();
     const std::size_t room = input_octets - unread_.size();
@@ -124,7 +124,7 @@ bool wire_client::receive(wait how) {
     ssize_t got = recv(socket_, into, room, how == wait::until_stalled ? 0 : MSG_DONTWAIT);
     const auto nothing = [&got] { return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK); };
     if (how == wait::until_stalled && nothing()) {
-        fail("the broker does not answer");
+        fail("the broker stalls; expected " + std::string(expected));
     }
     if (how == wait::briefly && nothing()) {
         pollfd ready{socket_, POLLIN, 0};
@@ -223,7 +223,9 @@ octets wire_client::await_reply(amqp::method_id id) {
                 return found.payload;
             }
         }
-        receive(wait::until_stalled);
+        receive(
+            wait::until_stalled,
+            "method " + std::to_string(id.class_id) + '.' + std::to_string(id.method));
     }
 }
 

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace lovage::bench {
 
@@ -64,8 +65,8 @@ public:
 
     enum class wait { no, briefly, until_stalled };
     /// Reads what is there. False when nothing came: at once, after about 50 ms, or, for
-    /// until_stalled, never (it throws).
-    bool receive(wait how);
+    /// until_stalled, never (it throws and names what was expected).
+    bool receive(wait how, std::string_view expected = "a delivery");
     /// The next event of what was received; `none` when the rest is incomplete.
     event next();
 

@@ -41,4 +41,6 @@ private:
 
 }  // namespace lovage::fuzz
 
+// The name is libFuzzer's.
+// NOLINTNEXTLINE(readability-identifier-naming)
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);

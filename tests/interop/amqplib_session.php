@@ -18,7 +18,8 @@ function check(string $what, bool $condition): void
 [, $port, $name] = $argv;
 $connection = new AMQPStreamConnection('127.0.0.1', (int) $port, 'guest', 'guest', '/');
 $channel = $connection->channel();
-$channel->queue_declare($name, false, true, false, false, false, new AMQPTable(['x-message-ttl' => 600000]));
+$arguments = new AMQPTable(['x-message-ttl' => 600000]);
+$channel->queue_declare($name, false, true, false, false, false, $arguments);
 $channel->confirm_select();
 $acked = 0;
 $returned = [];

@@ -39,7 +39,8 @@ consumer = queue.subscribe(manual_ack: true) do |delivery, properties, body|
 end
 got = Array.new(100) { seen.pop }
 check "bodies", got.map(&:first).sort == Array.new(100) { |n| "message #{n}" }.sort
-check "headers", got.all? { |body, n, t, _| body == "message #{n}" && t == { "a" => [1, true, "x"] } }
+deep = { "a" => [1, true, "x"] }
+check "headers", got.all? { |body, n, t, _| body == "message #{n}" && t == deep }
 check "redelivered", got.select(&:last).map(&:first) == ["message 3"]
 consumer.cancel
 check "empty", queue.pop == [nil, nil, nil]

@@ -173,7 +173,8 @@ class Queues(WireTest):
     def test_arguments_are_compared(self):
         with_ttl = self.made(arguments={"x-message-ttl": 60000})
         without = self.made()
-        start = "PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue '{}' in vhost '/': "
+        start = ("PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue '{}' in vhost "
+                 "'/': ")
         # The integer's width does not count, unknown arguments do not either.
         long_ttl = Typed("l", (60000).to_bytes(8, "big"))
         self.w.declare(1, with_ttl, arguments={"x-message-ttl": long_ttl, "x-unheard-of": "y"})

@@ -1,5 +1,5 @@
-"""Celery and lovage on one broker, both ways: unmodified Celery clients call C++ tasks, C++ programs
-call Python tasks, chains cross, `celery inspect` sees the C++ worker."""
+"""Celery and lovage on one broker, both ways: unmodified Celery clients call C++ tasks, C++
+programs call Python tasks, chains cross, `celery inspect` sees the C++ worker."""
 
 import contextlib
 import json
@@ -199,12 +199,26 @@ class ChainsAcross(CeleryTest):
             last.parent.get(timeout=TASK_SECONDS)
         self.assertIn("stop here", str(raised.exception))
 
-    def test_link_calls_back(self):
-        after = self.signature("py.add", 1000)
-        after.set(task_id=harness.unique("link"))
+    def test_link_is_sent_with_the_result_in_front_of_its_arguments(self):
+        # With the rpc backend nobody hears the callback's result, so its message is looked at. The
+        # queue is made as Celery makes one.
+        name = self.name("linked")
+        channel = self.channel()
+        channel.exchange_declare(name, "direct", durable=True)
+        channel.queue_declare(name, durable=True)
+        channel.queue_bind(name, name, name)
+        after = self.app.signature("py.add", args=(1000,), options={"queue": name})
+
         result = self.call("demo.add", 1, 2, link=after)
+
         self.assertEqual(self.value(result), 3)
-        self.assertEqual(self.value(self.app.AsyncResult(after.options["task_id"])), 1003)
+        _, properties, body = self.gets(channel, name)[0]
+        self.assertEqual(properties.headers["task"], "py.add")
+        self.assertEqual(json.loads(body)[0], [3, 1000])
+        self.assertEqual((properties.headers["parent_id"], properties.headers["root_id"]),
+                         (result.id, result.id))
+        channel.queue_delete(name)
+        channel.exchange_delete(name)
 
 
 class CppCallsPython(CeleryTest):

@@ -311,7 +311,7 @@ class Wire:
         return not self.buffer and not select.select([self.socket], [], [], seconds)[0]
 
     def gone(self, seconds=READ_SECONDS):
-        """Reads off what is left; seconds until the broker closed the socket, None if it did not."""
+        """Reads off what is left; seconds until the broker closed the socket, or None."""
         started = time.monotonic()
         self.socket.settimeout(seconds)
         try:

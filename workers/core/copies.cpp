@@ -13,7 +13,11 @@ namespace {
 /// Headers that the broker adds on the way of one message; on the next they would be wrong.
 bool added_by_broker(std::string_view name) {
     constexpr std::array<std::string_view, 6> prefixes{
-        "x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count",
+        "x-death",
+        "x-first-death-",
+        "x-last-death-",
+        "x-delivery-count",
+        "x-acquired-count",
         "x-delay"};
     for (const std::string_view prefix : prefixes) {
         if (name.starts_with(prefix)) {

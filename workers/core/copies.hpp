@@ -1,7 +1,7 @@
-// Messages that a worker publishes instead of acknowledging a delivery away: to the dead queue, back
-// to the queue for its peers, back to the queue until its time has come, and, on brokers that keep
-// no delivery counts, back to the queue with the number of crashes.
-// The body is always the one that was received. Pure; called by the pipeline (pipeline.hpp).
+// Messages that a worker publishes instead of acknowledging a delivery away: to the dead queue,
+// back to the queue for its peers, back to the queue until its time has come, and, on brokers that
+// keep no delivery counts, back to the queue with the number of crashes. The body is always the one
+// that was received. Pure; called by the pipeline (pipeline.hpp).
 #pragma once
 
 #include "framework/amqp/properties.hpp"
@@ -15,11 +15,11 @@
 namespace lovage::workers {
 
 /// Headers of a message in a dead queue, beside those that it had.
-inline constexpr std::string_view dead_reason_header = "x-lovage-dead-reason";    ///< worker_lost
-inline constexpr std::string_view dead_text_header = "x-lovage-dead-text";        ///< for people
-inline constexpr std::string_view dead_queue_header = "x-lovage-dead-queue";      ///< where it was
-inline constexpr std::string_view dead_worker_header = "x-lovage-dead-worker";    ///< who gave it up
-inline constexpr std::string_view dead_time_header = "x-lovage-dead-time";        ///< ISO 8601, UTC
+inline constexpr std::string_view dead_reason_header = "x-lovage-dead-reason";  ///< worker_lost
+inline constexpr std::string_view dead_text_header = "x-lovage-dead-text";      ///< for people
+inline constexpr std::string_view dead_queue_header = "x-lovage-dead-queue";    ///< where it was
+inline constexpr std::string_view dead_worker_header = "x-lovage-dead-worker";  ///< who gave it up
+inline constexpr std::string_view dead_time_header = "x-lovage-dead-time";      ///< ISO 8601, UTC
 inline constexpr std::string_view dead_crashes_header = "x-lovage-dead-crashes";  ///< if there were
 /// How often workers have passed a task on that they do not know.
 inline constexpr std::string_view unknown_tries_header = "x-lovage-unknown-tries";

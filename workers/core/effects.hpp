@@ -1,11 +1,10 @@
-// What the pool asks its driver to do, as plain values. The driver (workers/run) carries them out in
-// order; what follows from them comes back as events of the pool. Pure.
+// What the pool asks its driver to do, as plain values. The driver (workers/run) carries them out
+// in order; what follows from them comes back as events of the pool. Pure.
 #pragma once
-
-#include "workers/core/copies.hpp"
 
 #include "framework/base/log.hpp"
 #include "framework/client/types.hpp"
+#include "workers/core/copies.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -36,8 +35,8 @@ struct run_job {
     executor_id executor = 0;
     delivery_id delivery = 0;
 };
-/// pool::result_of(delivery) has the message, for the default exchange. It need not arrive anywhere,
-/// its reader may be gone. Answered by pool::result_published().
+/// pool::result_of(delivery) has the message, for the default exchange. It need not arrive
+/// anywhere, its reader may be gone. Answered by pool::result_published().
 struct publish_result {
     delivery_id delivery = 0;
 };

@@ -1,7 +1,7 @@
-// What the worker and the process or thread that runs tasks say to each other: jobs one way, answers
-// the other, as length-prefixed frames for a socket between two processes of one program. Numbers
-// are in the machine's own order: both ends are the same binary on the same machine.
-// Pure; decoders check every length, so that a child that writes nonsense harms nobody.
+// What the worker and the process or thread that runs tasks say to each other: jobs one way,
+// answers the other, as length-prefixed frames for a socket between two processes of one program.
+// Numbers are in the machine's own order: both ends are the same binary on the same machine. Pure;
+// decoders check every length, so that a child that writes nonsense harms nobody.
 #pragma once
 
 #include "framework/base/bytes.hpp"
@@ -60,11 +60,11 @@ void write_answer(std::string& out, const answer& what);
 
 /// The first whole frame of `input`, without its length.
 struct frame_cut {
-    bool bad = false;       ///< a length beyond the limit: the peer is not to be trusted
-    bool whole = false;     ///< `frame` is valid
-    octets frame;           ///< a view of the input
-    std::size_t used = 0;   ///< octets of the input that the frame takes
-    std::size_t wanted = 0; ///< octets that the frame takes when it is whole; 0: not yet known
+    bool bad = false;        ///< a length beyond the limit: the peer is not to be trusted
+    bool whole = false;      ///< `frame` is valid
+    octets frame;            ///< a view of the input
+    std::size_t used = 0;    ///< octets of the input that the frame takes
+    std::size_t wanted = 0;  ///< octets that the frame takes when it is whole; 0: not yet known
 };
 [[nodiscard]] frame_cut cut_frame(octets input);
 

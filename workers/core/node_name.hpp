@@ -10,7 +10,8 @@ namespace lovage::workers {
 
 /// Expands %h (whole host name), %n (its part before the first dot), %d (the part behind it), %%.
 /// A name without @ gets `@host`. Celery's rule, too: `celery worker -n w1` is w1@host.
-/// Nothing, and in `problem` why, for an unknown letter, an empty name, blanks or control characters.
+/// Nothing, and in `problem` why, for an unknown letter, an empty name, blanks or control
+/// characters.
 [[nodiscard]] std::optional<std::string> expand_node_name(
     std::string_view pattern,
     std::string_view host,

@@ -44,13 +44,11 @@ std::optional<sent_result> make_result(
     if (head.reply_to.empty() || head.ignore_result || head.id.empty()) {
         return std::nullopt;
     }
-    outgoing_message out =
-        write_result(result, {head.id, head.correlation_id, rules.node, {}});
+    outgoing_message out = write_result(result, {head.id, head.correlation_id, rules.node, {}});
     if (rules.persistent_results) {
         out.properties.delivery_mode = amqp::delivery_mode_persistent;
     }
-    return sent_result{
-        head.reply_to, encode_properties(out.properties), std::move(out.body)};
+    return sent_result{head.reply_to, encode_properties(out.properties), std::move(out.body)};
 }
 
 void count_crashes(const message_view& message, admission& out) {
@@ -253,8 +251,7 @@ std::optional<sent_result> progress_result(
     }
     outgoing_message out =
         write_state("PROGRESS", json, {head.id, head.correlation_id, rules.node, {}});
-    return sent_result{
-        head.reply_to, encode_properties(out.properties), std::move(out.body)};
+    return sent_result{head.reply_to, encode_properties(out.properties), std::move(out.body)};
 }
 
 }  // namespace lovage::workers

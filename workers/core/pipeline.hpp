@@ -5,12 +5,11 @@
 // Pure; called by the pool, which keeps the order: result confirmed, follow-ups confirmed, ack.
 #pragma once
 
+#include "framework/task/envelope.hpp"
+#include "framework/task/execute.hpp"
 #include "workers/core/copies.hpp"
 #include "workers/core/finished.hpp"
 #include "workers/core/job.hpp"
-
-#include "framework/task/envelope.hpp"
-#include "framework/task/execute.hpp"
 
 #include <array>
 #include <cstdint>
@@ -28,16 +27,18 @@ namespace lovage::workers {
 /// How long a task that this worker does not know waits before each further try, here or at a peer.
 /// After the last one it goes to the dead queue.
 inline constexpr std::array<milliseconds, 3> unknown_task_delays{
-    milliseconds(200), milliseconds(800), milliseconds(2000)};
+    milliseconds(200),
+    milliseconds(800),
+    milliseconds(2000)};
 /// A task that arrives so shortly before its eta is run: clocks of two machines differ by more.
 inline constexpr milliseconds eta_tolerance{10};
 
 /// What is the same for all deliveries of a worker.
 struct worker_rules {
-    std::string node;                 ///< name of the worker
-    std::optional<int> max_crashes;   ///< at most that many, whatever the task says
-    milliseconds time_limit{0};       ///< for tasks without a limit of their own; 0: none
-    bool persistent_results = true;   ///< results survive a restart of the broker, as calls do
+    std::string node;                ///< name of the worker
+    std::optional<int> max_crashes;  ///< at most that many, whatever the task says
+    milliseconds time_limit{0};      ///< for tasks without a limit of their own; 0: none
+    bool persistent_results = true;  ///< results survive a restart of the broker, as calls do
 };
 
 /// A delivery while the worker has it. `properties` and `body` are as they came.
@@ -60,8 +61,8 @@ struct admission {
     verdict what = verdict::run;
     task_message message;  ///< arguments only for protocol 1; else the executor reads them
     job_facts facts;
-    bool counted = false;    ///< the broker has counted the deliveries
-    outcome result;          ///< verdict::settle
+    bool counted = false;  ///< the broker has counted the deliveries
+    outcome result;        ///< verdict::settle
     refusal problem{refusal_reason::undecodable_body, {}};  ///< verdict::dead
     milliseconds delay{0};
     std::int64_t unknown_tries = 0;

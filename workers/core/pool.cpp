@@ -74,8 +74,7 @@ void pool::delivered(
             return;
         case verdict::settle:
             settle_with(
-                id,
-                settle(rules_, message, record.admitted, record.admitted.result, at.wall));
+                id, settle(rules_, message, record.admitted, record.admitted.result, at.wall));
             return;
         case verdict::dead:
             settle_with(
@@ -86,9 +85,7 @@ void pool::delivered(
             tell(log_level::warning, "task_unknown", record);
             settle_with(id, settle_postponed(message, record.admitted));
             return;
-        case verdict::later:
-            settle_with(id, settle_postponed(message, record.admitted));
-            return;
+        case verdict::later: settle_with(id, settle_postponed(message, record.admitted)); return;
     }
 }
 

@@ -1,6 +1,6 @@
 // The heart of a worker: which delivery runs on which executor, what is published and acknowledged
-// when, what happens when an executor dies, a limit strikes, the connection is lost or the worker is
-// to stop. A state machine: events in (member functions), effects out (effects.hpp), time as an
+// when, what happens when an executor dies, a limit strikes, the connection is lost or the worker
+// is to stop. A state machine: events in (member functions), effects out (effects.hpp), time as an
 // argument. Driven by workers/run/worker.cpp on the I/O thread. Does no I/O and reads no clock.
 //
 // A delivery:  waiting -> running -> reporting -> following -> gone
@@ -10,13 +10,12 @@
 // An executor: starting -> idle <-> busy -> dying -> resting -> starting
 #pragma once
 
+#include "framework/base/ring.hpp"
+#include "framework/base/time.hpp"
 #include "workers/core/effects.hpp"
 #include "workers/core/finished.hpp"
 #include "workers/core/pipeline.hpp"
 #include "workers/core/restart_policy.hpp"
-
-#include "framework/base/ring.hpp"
-#include "framework/base/time.hpp"
 
 #include <optional>
 #include <string>
@@ -104,8 +103,8 @@ private:
         starting,  ///< start_executor is under way
         idle,
         busy,
-        dying,     ///< kill_executor is under way
-        resting,   ///< waits for its next start
+        dying,    ///< kill_executor is under way
+        resting,  ///< waits for its next start
     };
     enum class phase { working, draining, finished };
 
@@ -118,16 +117,16 @@ private:
         admission admitted;
         std::optional<sent_result> result;
         std::vector<follow_up> follow_ups;
-        std::size_t unconfirmed = 0;    ///< follow-ups
-        bool failed = false;            ///< a follow-up was not taken
-        bool finished = false;          ///< a redelivery is answered from memory
-        time_point resume;              ///< end of the pause
+        std::size_t unconfirmed = 0;  ///< follow-ups
+        bool failed = false;          ///< a follow-up was not taken
+        bool finished = false;        ///< a redelivery is answered from memory
+        time_point resume;            ///< end of the pause
     };
     struct executor_record {
         executor_state state = executor_state::none;
-        delivery_id delivery = 0;             ///< busy
+        delivery_id delivery = 0;  ///< busy
         time_point started;
-        std::optional<time_point> deadline;   ///< busy: time limit; resting: next start
+        std::optional<time_point> deadline;  ///< busy: time limit; resting: next start
         restart_policy restarts;
     };
 
@@ -135,7 +134,10 @@ private:
     delivery_id open(const client::delivery_ref& ref, std::string_view queue);
     void close(delivery_id id);
     void give_back(delivery_id id);
-    bool known_already(const client::delivery_ref& ref, const message_view& message, admission& how);
+    bool known_already(
+        const client::delivery_ref& ref,
+        const message_view& message,
+        admission& how);
     void settle_with(delivery_id id, settlement&& plan);
     void follow(delivery_id id);
     void complete(delivery_id id);
@@ -169,7 +171,7 @@ private:
     bool clean_ = true;
     bool broker_counts_ = true;  ///< until a redelivery without a count proves the contrary
     std::optional<time_point> grace_end_;  ///< of draining; then of reporting
-    bool cut_ = false;           ///< the grace period is over
+    bool cut_ = false;                     ///< the grace period is over
 };
 
 }  // namespace lovage::workers

@@ -87,11 +87,7 @@ void pool::answered(executor_id executor, answer&& what, moment at) {
     dispatch(at.now);
 }
 
-void pool::executor_lost(
-    executor_id executor,
-    std::string_view how,
-    moment at,
-    bool untouched) {
+void pool::executor_lost(executor_id executor, std::string_view how, moment at, bool untouched) {
     executor_record& runner = executors_[executor];
     const bool by_us = runner.state == executor_state::dying;
     if (runner.state == executor_state::busy) {

@@ -2,12 +2,11 @@
 
 #include "workers/core/perform.hpp"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <chrono>
 #include <string>
+#include <sys/socket.h>
+#include <unistd.h>
 
 namespace lovage::workers {
 
@@ -48,7 +47,8 @@ private:
     /// False at the end.
     bool read_some() {
         const std::size_t wanted = cut_frame(in_.view()).wanted;
-        const std::size_t room = std::max(read_octets, wanted > in_.size() ? wanted - in_.size() : 0);
+        const std::size_t room =
+            std::max(read_octets, wanted > in_.size() ? wanted - in_.size() : 0);
         while (true) {
             const ssize_t got = ::read(socket_, in_.prepare(room), room);
             if (got > 0) {

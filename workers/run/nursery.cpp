@@ -2,13 +2,12 @@
 
 #include "workers/run/nursery_process.hpp"
 
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <utility>
 
 namespace lovage::workers {
@@ -44,6 +43,13 @@ nursery::nursery(nursery&& other) noexcept
     : socket_(std::exchange(other.socket_, -1)),
       pid_(std::exchange(other.pid_, -1)),
       gone_(other.gone_) {}
+
+nursery& nursery::operator=(nursery&& other) noexcept {
+    std::swap(socket_, other.socket_);
+    std::swap(pid_, other.pid_);
+    std::swap(gone_, other.gone_);
+    return *this;
+}
 
 nursery::~nursery() {
     if (socket_ >= 0) {

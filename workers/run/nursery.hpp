@@ -1,16 +1,15 @@
 // The process that makes the worker's children. It is forked before the worker has any thread or
-// io_context, so that a fork is always one of a small process with one thread; it forks a child when
-// asked, passes the worker one end of a socket pair, reaps children and says how they ended. It
-// never runs tasks itself. When the worker dies, however, nursery and children die with it.
-// Made by the worker verb at start; used on the I/O thread. Linux.
+// io_context, so that a fork is always one of a small process with one thread; it forks a child
+// when asked, passes the worker one end of a socket pair, reaps children and says how they ended.
+// It never runs tasks itself. When the worker dies, however, nursery and children die with it. Made
+// by the worker verb at start; used on the I/O thread. Linux.
 #pragma once
-
-#include <sys/types.h>
 
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
+#include <sys/types.h>
 
 namespace lovage::workers {
 
@@ -37,13 +36,13 @@ public:
     /// Runs in each child with its end of the socket pair; what it returns is the exit status.
     using child_main = std::function<int(int socket)>;
 
-    /// Forks. Nothing if that fails, with errno set. `body` must not return into the caller's frames
-    /// otherwise than by returning.
+    /// Forks. Nothing if that fails, with errno set. `body` must not return into the caller's
+    /// frames otherwise than by returning.
     [[nodiscard]] static std::optional<nursery> open(const child_main& body);
     /// Ends nursery and children by force.
     ~nursery();
     nursery(nursery&& other) noexcept;
-    nursery& operator=(nursery&&) = delete;
+    nursery& operator=(nursery&& other) noexcept;
 
     /// Readable when there is news.
     [[nodiscard]] int socket() const { return socket_; }

@@ -1,16 +1,15 @@
 #include "workers/run/nursery_process.hpp"
 
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <map>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <csignal>
-#include <cstring>
-#include <map>
 
 namespace lovage::workers {
 
@@ -21,7 +20,7 @@ void do_nothing(int) {}
 /// A terminal and some service managers signal the whole group; only the worker decides. A handler
 /// instead of SIG_IGN, because programs that tasks start must not inherit deafness.
 void be_deaf() {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = do_nothing;
     action.sa_flags = SA_RESTART;
     for (const int number : {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2}) {

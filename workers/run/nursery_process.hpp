@@ -1,5 +1,5 @@
-// The other side of nursery.hpp: the loop of the nursery's own process and the datagrams between the
-// two. Included by nursery.cpp and nursery_process.cpp only.
+// The other side of nursery.hpp: the loop of the nursery's own process and the datagrams between
+// the two. Included by nursery.cpp and nursery_process.cpp only.
 #pragma once
 
 #include "workers/run/nursery.hpp"

@@ -4,10 +4,9 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
+#include <cerrno>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <cerrno>
 #include <utility>
 #include <vector>
 
@@ -166,8 +165,8 @@ private:
             const std::size_t wanted = cut_frame(slot.in.view()).wanted;
             const std::size_t room =
                 std::max(read_octets, wanted > slot.in.size() ? wanted - slot.in.size() : 0);
-            const ssize_t got = ::recv(
-                slot.socket.native_handle(), slot.in.prepare(room), room, MSG_DONTWAIT);
+            const ssize_t got =
+                ::recv(slot.socket.native_handle(), slot.in.prepare(room), room, MSG_DONTWAIT);
             if (got <= 0) {
                 return got < 0 && (errno == EAGAIN || errno == EINTR);
             }

@@ -23,11 +23,11 @@ namespace {
 struct thread_slot {
     std::mutex guard;
     std::condition_variable wake;
-    std::string frame;         ///< empty: no job
-    std::stop_source stop;     ///< of the job under way
+    std::string frame;      ///< empty: no job
+    std::stop_source stop;  ///< of the job under way
     bool ending = false;
     bool busy = false;
-    bool killed = false;       ///< the pool has settled the task without its answer
+    bool killed = false;  ///< the pool has settled the task without its answer
 };
 
 /// Where threads post to; the I/O loop may be gone before the last of them.
@@ -82,10 +82,12 @@ public:
 
     void start(executor_id executor) override {
         if (!threads_[executor].joinable()) {
-            threads_[executor] = std::thread(
-                [slot = slots_[executor], gate = gate_, &tasks = tasks_, &events = events_, executor] {
-                    serve(*slot, gate, tasks, events, executor);
-                });
+            threads_[executor] =
+                std::thread([slot = slots_[executor],
+                             gate = gate_,
+                             &tasks = tasks_,
+                             &events = events_,
+                             executor] { serve(*slot, gate, tasks, events, executor); });
         }
         gate_->post([this, executor] { events_.executor_started(executor); });
     }

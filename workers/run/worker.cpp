@@ -1,131 +1,14 @@
 #include "workers/run/worker.hpp"
 
-#include "framework/app/amqp_client.hpp"
-#include "framework/app/task_queues.hpp"
 #include "framework/base/log.hpp"
-#include "workers/core/pool.hpp"
-#include "workers/run/exit_status.hpp"
-#include "workers/run/executors.hpp"
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <boost/asio/steady_timer.hpp>
-
-#include <unistd.h>
+#include "workers/run/worker_process.hpp"
 
 #include <csignal>
 #include <cstdio>
-#include <random>
-#include <unordered_set>
+#include <unistd.h>
 #include <utility>
 
 namespace lovage::workers {
-
-namespace asio = boost::asio;
-
-namespace {
-
-/// Messages wait for the connection as long as it takes; draining has its own deadline.
-constexpr milliseconds publish_timeout = std::chrono::hours(24);
-/// Until a subscription that the broker has refused is tried again.
-constexpr milliseconds resubscribe_pause = std::chrono::seconds(5);
-
-class worker;
-
-/// One consumer of one queue.
-class queue_consumer final : public delivery_handler {
-public:
-    queue_consumer(worker& owner, std::size_t index, std::string queue)
-        : owner_(owner), index_(index), queue_(std::move(queue)) {}
-    void delivered(const client::delivery& message) override;
-    void subscribed() override;
-    void lost(const client::problem& why, bool final) override;
-
-    [[nodiscard]] const std::string& queue() const { return queue_; }
-    client::consumer_id id = 0;  ///< 0: not subscribed, or refused
-    bool ready = false;
-
-private:
-    worker& owner_;
-    std::size_t index_;
-    std::string queue_;
-};
-
-class worker final : public executor_events, public connection_observer {
-public:
-    worker(const registry& tasks, const worker_options& options, std::optional<nursery> source);
-    int run();
-
-    // from consumers
-    void delivered(queue_consumer& from, const client::delivery& message);
-    void subscribed();
-    void lost(queue_consumer& from, std::size_t index, const client::problem& why, bool final);
-    // from executors
-    void executor_started(executor_id executor) override;
-    void executor_lost(executor_id executor, std::string_view how, bool untouched) override;
-    void executor_answered(executor_id executor, answer&& what) override;
-    void executors_broken(std::string_view why) override;
-    // from the connections
-    void connected() override { ever_connected_ = true; }
-    void disconnected(const client::problem& why, milliseconds retry_in) override;
-    // from publications
-    void result_published(delivery_id delivery, const client::problem* failed);
-    void follow_up_published(
-        delivery_id delivery,
-        const std::string& dead_queue,
-        const client::problem* failed);
-
-private:
-    static moment now() {
-        return {
-            std::chrono::steady_clock::now(),
-            std::chrono::floor<milliseconds>(std::chrono::system_clock::now())};
-    }
-    void declare_and_consume(const std::string& queue);
-    void subscribe(std::size_t consumer);
-    void wait_for_signal();
-    void carry_out();
-    void rearm();
-    void finish(bool clean);
-    void fail(std::string_view why);
-
-    void perform(const start_executor& what) { executors_->start(what.executor); }
-    void perform(const kill_executor& what) { executors_->kill(what.executor); }
-    void perform(const run_job& what) {
-        executors_->run(what.executor, pool_.job_frame(what.delivery));
-    }
-    void perform(const publish_result& what);
-    void perform(publish_progress& what);
-    void perform(publish_follow_up& what);
-    void perform(const acknowledge& what) { consuming_->ack(what.ref); }
-    void perform(const requeue& what) { consuming_->nack(what.ref, true); }
-    void perform(const stop_consuming&);
-    void perform(const pool_finished& what) { finish(what.clean); }
-    void perform(const note& what);
-
-    const worker_options& options_;
-    asio::io_context io_;
-    asio::signal_set signals_;
-    asio::steady_timer timer_;
-    pool pool_;
-    std::vector<effect> batch_;
-    std::unique_ptr<executors> executors_;
-    std::shared_ptr<amqp_client> consuming_;
-    std::shared_ptr<amqp_client> publishing_;
-    task_queues declared_here_;   ///< on the consuming connection, for what is consumed
-    task_queues queues_;          ///< on the publishing one
-    std::unordered_set<std::string> dead_queues_;
-    std::vector<std::shared_ptr<queue_consumer>> consumers_;
-    std::mt19937_64 random_{std::random_device{}()};
-    std::optional<time_point> armed_;
-    int status_ = exit_done;
-    bool ever_connected_ = false;
-    bool announced_ = false;
-    bool stopping_ = false;   ///< SIGTERM came
-    bool finished_ = false;
-    bool busy_ = false;       ///< effects are being carried out
-};
 
 void queue_consumer::delivered(const client::delivery& message) {
     owner_.delivered(*this, message);
@@ -138,6 +21,8 @@ void queue_consumer::lost(const client::problem& why, bool final) {
     ready = false;
     owner_.lost(*this, index_, why, final);
 }
+
+namespace {
 
 amqp_client_options client_options(const worker_options& options, std::string_view use) {
     amqp_client_options out;
@@ -155,10 +40,9 @@ std::string joined(const std::vector<std::string>& names) {
     return out;
 }
 
-worker::worker(
-    const registry& tasks,
-    const worker_options& options,
-    std::optional<nursery> source)
+}  // namespace
+
+worker::worker(const registry& tasks, const worker_options& options, std::optional<nursery> source)
     : options_(options),
       io_(1),
       signals_(io_, SIGTERM, SIGINT, SIGQUIT),
@@ -184,8 +68,7 @@ int worker::run() {
     carry_out();
     for (const std::string& queue : options_.queues) {
         for (std::size_t i = 0; i < options_.concurrency; ++i) {
-            consumers_.push_back(
-                std::make_shared<queue_consumer>(*this, consumers_.size(), queue));
+            consumers_.push_back(std::make_shared<queue_consumer>(*this, consumers_.size(), queue));
         }
     }
     for (const std::string& queue : options_.queues) {
@@ -255,20 +138,14 @@ void worker::subscribed() {
     }
 }
 
-void worker::lost(
-    queue_consumer& from,
-    std::size_t index,
-    const client::problem& why,
-    bool final) {
+void worker::lost(queue_consumer& from, std::size_t index, const client::problem& why, bool final) {
     if (finished_) {
         return;
     }
     pool_.consumer_lost(from.id);
     if (final && !pool_.draining()) {
         log_event(
-            log_level::error,
-            "cannot_consume",
-            {{"queue", from.queue()}, {"reason", why.text}});
+            log_level::error, "cannot_consume", {{"queue", from.queue()}, {"reason", why.text}});
         from.id = 0;
         auto pause = std::make_shared<asio::steady_timer>(io_, resubscribe_pause);
         pause->async_wait([this, pause, index](const boost::system::error_code& error) {
@@ -281,8 +158,7 @@ void worker::lost(
 }
 
 void worker::delivered(queue_consumer& from, const client::delivery& message) {
-    const message_view view{
-        from.queue(), message.properties, message.body, message.redelivered};
+    const message_view view{from.queue(), message.properties, message.body, message.redelivered};
     pool_.delivered(message.ref, view, random_(), now());
     carry_out();
 }
@@ -311,137 +187,8 @@ void worker::executor_answered(executor_id executor, answer&& what) {
     carry_out();
 }
 
-void worker::executors_broken(std::string_view why) { fail(why); }
-
-// Effects.
-
-void worker::carry_out() {
-    if (busy_) {
-        return;
-    }
-    busy_ = true;
-    while (!pool_.effects().empty()) {
-        batch_.swap(pool_.effects());
-        for (effect& one : batch_) {
-            std::visit([this](auto& what) { perform(what); }, one);
-        }
-        batch_.clear();
-    }
-    busy_ = false;
-    rearm();
-}
-
-namespace {
-
-/// Carries the number of a delivery to the confirm of its result.
-class result_waiter final : public publish_waiter {
-public:
-    result_waiter(worker& owner, delivery_id delivery) : owner_(owner), delivery_(delivery) {}
-    void published(const client::problem* failed) override {
-        owner_.result_published(delivery_, failed);
-    }
-
-private:
-    worker& owner_;
-    delivery_id delivery_;
-};
-
-}  // namespace
-
-void worker::perform(const publish_result& what) {
-    const sent_result* result = pool_.result_of(what.delivery);
-    if (result == nullptr) {
-        return;
-    }
-    client::publication message;
-    message.routing_key = result->queue;
-    message.properties = result->properties;
-    message.body = result->body;
-    message.mandatory = false;
-    publishing_->publish(
-        std::move(message),
-        publish_timeout,
-        std::make_unique<result_waiter>(*this, what.delivery));
-}
-
-void worker::perform(publish_progress& what) {
-    client::publication message;
-    message.routing_key = std::move(what.queue);
-    message.properties = std::move(what.properties);
-    message.body = std::move(what.body);
-    message.mandatory = false;
-    publishing_->publish(std::move(message), publish_timeout, nullptr);
-}
-
-void worker::perform(publish_follow_up& what) {
-    follow_up& copy = what.message;
-    client::publication message;
-    message.routing_key = copy.queue;
-    message.properties = std::move(copy.properties);
-    message.body = std::move(copy.body);
-    const bool dead = copy.queue.ends_with(dead_queue_suffix) && copy.delay == milliseconds(0);
-    auto waiter = on_published(
-        [this, id = what.delivery, queue = dead ? copy.queue : std::string()](
-            const client::problem* failed) { follow_up_published(id, queue, failed); });
-    if (!dead) {
-        queues_.publish_delayed(
-            copy.queue,
-            std::move(message),
-            copy.delay,
-            std::chrono::steady_clock::now(),
-            publish_timeout,
-            std::move(waiter));
-        return;
-    }
-    if (dead_queues_.insert(copy.queue).second) {
-        client::declare_queue declare;
-        declare.name = copy.queue;
-        publishing_->request(std::move(declare), publish_timeout, nullptr);
-    }
-    publishing_->publish(std::move(message), publish_timeout, std::move(waiter));
-}
-
-void worker::perform(const stop_consuming&) {
-    for (const auto& one : consumers_) {
-        if (one->id != 0) {
-            consuming_->cancel(one->id, [] {});
-        }
-    }
-}
-
-void worker::perform(const note& what) {
-    if (!log_enabled(what.level)) {
-        return;
-    }
-    // At most four fields: task, id, queue, text.
-    const auto field = [&](std::size_t i) {
-        return i < what.fields.size() ? log_field(what.fields[i].first, what.fields[i].second)
-                                      : log_field("worker", options_.node);
-    };
-    log_event(what.level, what.event, {field(0), field(1), field(2), field(3)});
-}
-
-void worker::result_published(delivery_id delivery, const client::problem* failed) {
-    if (finished_) {
-        return;
-    }
-    pool_.result_published(delivery, failed != nullptr);
-    carry_out();
-}
-
-void worker::follow_up_published(
-    delivery_id delivery,
-    const std::string& dead_queue,
-    const client::problem* failed) {
-    if (finished_) {
-        return;
-    }
-    if (failed != nullptr) {
-        dead_queues_.erase(dead_queue);  // somebody may have deleted it; declared again next time
-        log_event(log_level::error, "publish_failed", {{"reason", failed->text}});
-    }
-    pool_.follow_up_published(delivery, failed != nullptr, now());
-    carry_out();
+void worker::executors_broken(std::string_view why) {
+    fail(why);
 }
 
 // Time, signals, the end.
@@ -511,8 +258,6 @@ void worker::finish(bool clean) {
     // Acknowledgements first; results of tasks that were given back may still go out meanwhile.
     consuming_->stop([this] { publishing_->stop([this] { io_.stop(); }); });
 }
-
-}  // namespace
 
 int run_worker(
     const registry& tasks,

@@ -41,7 +41,7 @@ public:
     std::string url;  ///< empty: LOVAGE_BROKER_URL, else amqp://guest:guest@127.0.0.1:5672//
     std::string name = "lovage";           ///< shown in the broker's list of connections
     std::string default_queue = "celery";  ///< of tasks that name no queue; Celery's own default
-    std::chrono::milliseconds send_timeout = std::chrono::seconds(30);  ///< until confirmed
+    std::chrono::milliseconds send_timeout = std::chrono::seconds(30);    ///< until confirmed
     std::chrono::milliseconds result_timeout = std::chrono::minutes(10);  ///< of get() without one
     /// How long the broker keeps the reply queue, and results in it, while we are not connected.
     std::chrono::milliseconds reply_queue_expires = std::chrono::minutes(30);
@@ -70,7 +70,7 @@ public:
 
     /// Calls `task` with these arguments: send(task.s(arguments...)).
     template <class Task, class... Arguments>
-    [[nodiscard]] auto delay(const Task& task, Arguments&&... arguments) {
+    auto delay(const Task& task, Arguments&&... arguments) {
         return send(task.s(std::forward<Arguments>(arguments)...));
     }
     /// Returns when the broker has the call. Throws broker_error: unroutable, timeout, ...

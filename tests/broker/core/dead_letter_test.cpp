@@ -100,8 +100,8 @@ TEST_F(DeadLetters, RejectedGoesOnWithItsHistory) {
     properties.headers = table{{"zz", "kept"}};
     properties.correlation_id = "id";
     peer.publish(1, {"amq.direct", "k", "m", properties});
-    const auto seconds = static_cast<std::uint64_t>(
-        broker.now().wall.time_since_epoch().count() / 1000);
+    const auto seconds =
+        static_cast<std::uint64_t>(broker.now().wall.time_since_epoch().count() / 1000);
 
     refuse("q");
 
@@ -133,11 +133,7 @@ TEST_F(DeadLetters, RejectedGoesOnWithItsHistory) {
 
 TEST_F(DeadLetters, OwnRoutingKeyTakesCcOff) {
     declare(peer, "dead");
-    declare(
-        peer,
-        "q",
-        {},
-        {{"x-dead-letter-exchange", ""}, {"x-dead-letter-routing-key", "dead"}});
+    declare(peer, "q", {}, {{"x-dead-letter-exchange", ""}, {"x-dead-letter-routing-key", "dead"}});
     amqp::basic_properties p;
     p.headers = table{{"CC", field_array{"x"}}};
     peer.publish(1, {"", "q", "m", p});
@@ -244,11 +240,7 @@ TEST_F(DeadLetters, MissingExchangeOrRouteDropsTheMessage) {
 
 TEST_F(DeadLetters, XDeathThatIsNoArrayIsReplaced) {
     declare(peer, "dead");
-    declare(
-        peer,
-        "q",
-        {},
-        {{"x-dead-letter-exchange", ""}, {"x-dead-letter-routing-key", "dead"}});
+    declare(peer, "q", {}, {{"x-dead-letter-exchange", ""}, {"x-dead-letter-routing-key", "dead"}});
     amqp::basic_properties p;
     p.headers = table{{"x-death", "nonsense"}};
     peer.publish(1, {"", "q", "m", p});
@@ -258,11 +250,7 @@ TEST_F(DeadLetters, XDeathThatIsNoArrayIsReplaced) {
 
 TEST_F(DeadLetters, NackMultipleKeepsTheOrder) {
     declare(peer, "dead");
-    declare(
-        peer,
-        "q",
-        {},
-        {{"x-dead-letter-exchange", ""}, {"x-dead-letter-routing-key", "dead"}});
+    declare(peer, "q", {}, {{"x-dead-letter-exchange", ""}, {"x-dead-letter-routing-key", "dead"}});
     start_consumer(peer, 1, "q", "c");
     for (const char* body : {"a", "b", "c"}) {
         peer.publish(1, {"", "q", body});

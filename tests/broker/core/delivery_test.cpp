@@ -259,8 +259,7 @@ TEST_F(Delivery, ReturnedMessagesAreCountedAndMarked) {
             EXPECT_EQ(headers.find("x-delivery-count"), nullptr);
         } else {
             ASSERT_NE(headers.find("x-delivery-count"), nullptr);
-            EXPECT_EQ(
-                *headers.find("x-delivery-count"), amqp::field_value(std::int64_t{round}));
+            EXPECT_EQ(*headers.find("x-delivery-count"), amqp::field_value(std::int64_t{round}));
         }
         peer.nack(1, static_cast<std::uint64_t>(round) + 1, true);
     }

@@ -11,7 +11,11 @@ constexpr amqp::method_id unbind_id{50, 50};
 
 class Exchanges : public testing::Test {
 protected:
-    void make(octets name, octets type, declare_flags flags = {}, where_t where = where_t::current()) {
+    void make(
+        octets name,
+        octets type,
+        declare_flags flags = {},
+        where_t where = where_t::current()) {
         peer.send(1, declare_exchange(name, type, flags));
         peer.expect<amqp::exchange::declare_ok>(1, where);
     }
@@ -145,8 +149,7 @@ TEST_F(Exchanges, DeleteOfASystemExchangeIs403) {
         peer.expect_channel_error(
             1,
             delete_id,
-            "403 deletion of system exchange '" + std::string(name) +
-                "' in vhost '/' not allowed");
+            "403 deletion of system exchange '" + std::string(name) + "' in vhost '/' not allowed");
     }
 }
 

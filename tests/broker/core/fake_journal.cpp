@@ -31,6 +31,20 @@ journal_location fake_journal::queue_declared(const queue_definition& what) {
     return at;
 }
 
+journal_location fake_journal::adopt_queue(queue_id id, octets name) {
+    return queue_declared({id, "/", name, false, {}, 0});
+}
+
+journal_location fake_journal::adopt_message(message_id id, std::span<const holding> in) {
+    held_message held;
+    for (const holding& each : in) {
+        held.holders[each.queue] = each;
+    }
+    held.location = write("adopted " + std::to_string(id));
+    messages[id] = held;
+    return held.location;
+}
+
 void fake_journal::queue_deleted(queue_id id, octets, octets) {
     records.push_back("queue_deleted " + text(id));
     ++last_;

@@ -47,6 +47,10 @@ public:
     void released(journal_location location) override;
     [[nodiscard]] lsn last() const override { return last_; }
 
+    /// As if written in an earlier life of the broker.
+    journal_location adopt_queue(queue_id id, octets name);
+    journal_location adopt_message(message_id id, std::span<const holding> in);
+
     /// What is wrong so far; empty when nothing is. To be asked after each event.
     [[nodiscard]] std::vector<std::string> complaints() const;
     [[nodiscard]] std::size_t count(octets call) const;

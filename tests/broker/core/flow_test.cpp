@@ -95,8 +95,7 @@ TEST_F(Flow, AlarmBlocksPublishersOnlyAndEndsLower) {
 
     publisher.publish(1, {"", "q", "waits"});
     deaf.publish(1, {"", "q", "waits"});
-    EXPECT_EQ(
-        publisher.expect<amqp::connection::blocked>(0).reason, "low on memory");
+    EXPECT_EQ(publisher.expect<amqp::connection::blocked>(0).reason, "low on memory");
     deaf.expect_nothing();
     EXPECT_GT(publisher.unread(), 0U);
     EXPECT_EQ(broker.status("q").ready, 0U);
@@ -175,8 +174,7 @@ TEST_F(Flow, UnfinishedContentsOfAConnectionAreLimited) {
         greedy.send_octets(header.view());
         greedy.send_frame(3, channel, std::string(4'000, 'x'));
     }
-    greedy.expect_connection_error(
-        {60, 40}, "506 too much unfinished content on this connection");
+    greedy.expect_connection_error({60, 40}, "506 too much unfinished content on this connection");
     EXPECT_EQ(broker.broker().memory_octets(), before);
 }
 

@@ -1,7 +1,6 @@
 // Rows 32 to 48 and 65 to 72: heartbeats, frames, and the order of content frames.
-#include "tests/broker/core/harness.hpp"
-
 #include "framework/amqp/table_codec.hpp"
+#include "tests/broker/core/harness.hpp"
 
 namespace lovage::broker::test {
 namespace {
@@ -142,12 +141,12 @@ TEST_F(Frames, WrongFrameEndIs501AndNothingIsReadFurther) {
 }
 
 TEST_F(Frames, UnknownFrameTypeIs501) {
-    for (const std::uint8_t type : {std::uint8_t{0}, std::uint8_t{4}, std::uint8_t{9}, std::uint8_t{255}}) {
+    for (const std::uint8_t type :
+         {std::uint8_t{0}, std::uint8_t{4}, std::uint8_t{9}, std::uint8_t{255}}) {
         client& other = broker.connect();
         other.send_frame(type, 0, "ab");
         other.expect_connection_error(
-            none,
-            "501 type " + std::to_string(type) + R"(, all octets = <<"ab">>: unknown_frame)");
+            none, "501 type " + std::to_string(type) + R"(, all octets = <<"ab">>: unknown_frame)");
     }
 }
 
@@ -199,8 +198,7 @@ TEST_F(Frames, UnknownMethodDropsTheSocketInSilence) {
 }
 
 TEST_F(Frames, UndecodablePropertiesAre541) {
-    for (const octets properties :
-         {"\x80\0\5ab"sv, "\0\0x"sv, "\x20\0\0\0\0\3\1aC"sv, "\0\1"sv}) {
+    for (const octets properties : {"\x80\0\5ab"sv, "\0\0x"sv, "\x20\0\0\0\0\3\1aC"sv, "\0\1"sv}) {
         client& other = broker.connect();
         declare(other, "q");
         amqp::basic::publish m;
@@ -234,8 +232,7 @@ TEST_F(Frames, ContentWithoutPublishIs505) {
 
 TEST_F(Frames, ContentOnAnUnopenedChannelIs505) {
     peer.send_frame(3, 5, "zz");
-    peer.expect_connection_error(
-        none, "505 expected method frame, got non method frame instead");
+    peer.expect_connection_error(none, "505 expected method frame, got non method frame instead");
 }
 
 TEST_F(Frames, ContentOnChannelZeroIs505) {
@@ -248,37 +245,38 @@ TEST_F(Frames, BodyAfterTheLastOctetIs505) {
     send_header(1, 2);
     peer.send_frame(3, 1, "ab");
     peer.send_frame(3, 1, "c");
-    peer.expect_connection_error(
-        none, "505 expected method frame, got non method frame instead");
+    peer.expect_connection_error(none, "505 expected method frame, got non method frame instead");
 }
 
 TEST_F(Frames, EmptyBodyFrameAfterSizeZeroIs505) {
     begin_publish();
     send_header(1, 0);
     peer.send_frame(3, 1, "");
-    peer.expect_connection_error(
-        none, "505 expected method frame, got non method frame instead");
+    peer.expect_connection_error(none, "505 expected method frame, got non method frame instead");
 }
 
 TEST_F(Frames, BodyInsteadOfHeaderIs505) {
     begin_publish();
     peer.send_frame(3, 1, "ab");
     peer.expect_connection_error(
-        publish_id, "505 expected content header for class 60, got non content header frame instead");
+        publish_id,
+        "505 expected content header for class 60, got non content header frame instead");
 }
 
 TEST_F(Frames, MethodInsteadOfHeaderIs505) {
     begin_publish();
     begin_publish();
     peer.expect_connection_error(
-        publish_id, "505 expected content header for class 60, got non content header frame instead");
+        publish_id,
+        "505 expected content header for class 60, got non content header frame instead");
 }
 
 TEST_F(Frames, HeaderWithWeightIs505) {
     begin_publish();
     peer.send_frame(2, 1, "\0\x3c\0\1\0\0\0\0\0\0\0\0\0\0"sv);
     peer.expect_connection_error(
-        publish_id, "505 expected content header for class 60, got non content header frame instead");
+        publish_id,
+        "505 expected content header for class 60, got non content header frame instead");
 }
 
 TEST_F(Frames, HeaderOfAnotherClassIs505) {

@@ -1,7 +1,6 @@
 // Rows 1 to 31 of the behaviour document: protocol header, login, tune and open.
-#include "tests/broker/core/harness.hpp"
-
 #include "framework/amqp/table_codec.hpp"
+#include "tests/broker/core/harness.hpp"
 
 namespace lovage::broker::test {
 namespace {
@@ -290,8 +289,7 @@ TEST_F(Handshake, UnknownVhostIs530) {
         amqp::connection::open m;
         m.virtual_host = vhost;
         other.send(0, m);
-        other.expect_connection_error(
-            {10, 40}, "530 vhost " + std::string(vhost) + " not found");
+        other.expect_connection_error({10, 40}, "530 vhost " + std::string(vhost) + " not found");
         EXPECT_TRUE(other.dropped());
     }
 }

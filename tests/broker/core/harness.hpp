@@ -29,9 +29,9 @@ struct received_message {
     bool redelivered = false;
     std::string exchange;
     std::string routing_key;
-    std::uint32_t left = 0;   ///< of get_ok
-    std::string reply;        ///< of return: "312 NO_ROUTE"
-    std::string properties;   ///< encoded
+    std::uint32_t left = 0;  ///< of get_ok
+    std::string reply;       ///< of return: "312 NO_ROUTE"
+    std::string properties;  ///< encoded
     std::string body;
 
     [[nodiscard]] amqp::basic_properties read() const;
@@ -111,6 +111,9 @@ public:
     /// Nothing is said, and the socket goes after so many seconds and not before.
     void expect_silent_drop(std::chrono::seconds after, where_t where = where_t::current());
 
+    /// Forgets the frames that wait; returns the channels that the broker has closed.
+    std::vector<std::uint16_t> discard();
+
     /// The broker has closed the socket.
     [[nodiscard]] bool dropped() const { return dropped_; }
     [[nodiscard]] std::size_t frames_waiting() const;
@@ -132,7 +135,10 @@ private:
         std::string payload;
     };
 
-    const amqp::method* next_method(std::uint16_t channel, amqp::method_id id, const where_t& where);
+    const amqp::method* next_method(
+        std::uint16_t channel,
+        amqp::method_id id,
+        const where_t& where);
     void read_content(std::uint16_t channel, received_message& into, const where_t& where);
     std::optional<frame_in> pop(std::uint16_t channel);
     void take_output();
@@ -149,6 +155,7 @@ private:
     bool dropped_ = false;
     bool known_ = true;  // the engine has not been told that the socket is gone
     bool took_output_ = false;
+    bool behind_ = false;  // output of an earlier event is still in the buffer
     bool resume_ = false;
 };
 
@@ -171,6 +178,8 @@ public:
     void sync(lsn upto);
     void drained(client& whose, std::size_t pending);
     void shut_down();
+    /// Another engine on the same journal, without what the first one knew; clients are lost.
+    void restart();
     void rewrite(std::uint64_t file);
     [[nodiscard]] queue_status status(octets queue) const;
     [[nodiscard]] bool has_queue(octets name) const;

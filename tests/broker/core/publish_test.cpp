@@ -1,7 +1,6 @@
 // Rows 180 to 198: publishing, returns, properties, publisher confirms.
-#include "tests/broker/core/harness.hpp"
-
 #include "framework/amqp/table_codec.hpp"
+#include "tests/broker/core/harness.hpp"
 
 namespace lovage::broker::test {
 namespace {
@@ -17,7 +16,10 @@ protected:
         whose.send(1, amqp::confirm::select{});
         whose.expect<amqp::confirm::select_ok>(1);
     }
-    void refused(const amqp::basic_properties& properties, const std::string& text, where_t where = where_t::current()) {
+    void refused(
+        const amqp::basic_properties& properties,
+        const std::string& text,
+        where_t where = where_t::current()) {
         peer.publish(1, {"", "q", "m", properties});
         peer.expect_channel_error(1, publish_id, "406 " + text, where);
     }

@@ -10,18 +10,28 @@ constexpr amqp::method_id declare_id{50, 10};
 
 class QueueArguments : public testing::Test {
 protected:
-    void refused(const amqp::table& arguments, const std::string& text, where_t where = where_t::current()) {
+    void refused(
+        const amqp::table& arguments,
+        const std::string& text,
+        where_t where = where_t::current()) {
         peer.send(1, declare_queue("q", {}, arguments));
         peer.expect_channel_error(1, declare_id, "406 " + text, where);
         EXPECT_FALSE(broker.has_queue("q"));
     }
-    void invalid(octets name, const field_value& value, const std::string& why, where_t where = where_t::current()) {
+    void invalid(
+        octets name,
+        const field_value& value,
+        const std::string& why,
+        where_t where = where_t::current()) {
         refused(
             {{std::string(name), value}},
             "invalid arg '" + std::string(name) + "' for queue 'q' in vhost '/': " + why,
             where);
     }
-    void differs(const amqp::table& arguments, const std::string& text, where_t where = where_t::current()) {
+    void differs(
+        const amqp::table& arguments,
+        const std::string& text,
+        where_t where = where_t::current()) {
         peer.send(1, declare_queue("q", {}, arguments));
         peer.expect_channel_error(1, declare_id, "406 inequivalent arg " + text, where);
     }
@@ -74,14 +84,10 @@ TEST_F(QueueArguments, DeadLetterArgumentsAreChecked) {
     refused(
         {{"x-dead-letter-exchange", std::int32_t{1}}},
         "invalid type 'signedint' for arg 'x-dead-letter-exchange' in queue 'q' in vhost '/'");
-    invalid(
-        "x-dead-letter-routing-key", std::int32_t{1}, "{unacceptable_type,signedint}");
+    invalid("x-dead-letter-routing-key", std::int32_t{1}, "{unacceptable_type,signedint}");
     invalid("x-dead-letter-routing-key", "k", "routing_key_but_no_dlx_defined");
     declare(
-        peer,
-        "q",
-        {},
-        {{"x-dead-letter-exchange", "missing"}, {"x-dead-letter-routing-key", "k"}});
+        peer, "q", {}, {{"x-dead-letter-exchange", "missing"}, {"x-dead-letter-routing-key", "k"}});
     declare(peer, "r", {}, {{"x-dead-letter-exchange", ""}});
 }
 

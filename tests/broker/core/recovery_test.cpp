@@ -23,27 +23,27 @@ engine::found_message found(message_id id, std::vector<holding> holdings, octets
 
 class Recovery : public testing::Test {
 protected:
-    /// Something for the journal to hold, as an earlier life of the broker wrote it.
-    journal_location written(const std::string& what) {
-        return broker.journal.queue_declared({queue_id{1000 + next_++}, "/", what, false, "", 0});
-    }
     queue& restore(std::uint64_t id, queue_settings settings) {
+        const auto where = broker.journal.adopt_queue(queue_id{id}, settings.name);
         return broker.broker().restore_vhost("/").restore_queue(
-            queue_id{id}, std::move(settings), written("queue"), 0);
+            queue_id{id}, std::move(settings), where, 0);
+    }
+    void restore(engine::found_message what) {
+        what.location = broker.journal.adopt_message(what.id, what.holdings);
+        broker.broker().restore_message(what);
     }
 
     broker_under_test broker;
-    std::uint64_t next_ = 0;
 };
 
 TEST_F(Recovery, DefinitionsAndMessagesAreThere) {
     vhost& home = broker.broker().restore_vhost("/");
     exchange& source =
-        home.restore_exchange({"x", exchange_type::topic, true, false, false, {}}, written("x"));
+        home.restore_exchange({"x", exchange_type::topic, true, false, false, {}}, {});
     queue& q = restore(7, settings_of("q"));
-    home.restore_binding(source, q, "a.*", encode_table({}), written("binding"));
-    broker.broker().restore_message(found(11, {{queue_id{7}, 0, false}}, "first"));
-    broker.broker().restore_message(found(12, {{queue_id{7}, 2, true}}, "second"));
+    home.restore_binding(source, q, "a.*", encode_table({}), {});
+    restore(found(11, {{queue_id{7}, 0, false}}, "first"));
+    restore(found(12, {{queue_id{7}, 2, true}}, "second"));
     broker.broker().restore_next_ids(8, 13);
     client& peer = broker.connect();
 
@@ -54,8 +54,7 @@ TEST_F(Recovery, DefinitionsAndMessagesAreThere) {
     peer.send(1, get_from("q", true));
     const auto second = peer.expect_get_ok(1);
     EXPECT_TRUE(second.redelivered);
-    EXPECT_EQ(
-        *second.read().headers->find("x-delivery-count"), amqp::field_value(std::int64_t{2}));
+    EXPECT_EQ(*second.read().headers->find("x-delivery-count"), amqp::field_value(std::int64_t{2}));
     peer.send(1, get_from("q", true));
     EXPECT_EQ(peer.expect_get_ok(1).body, "third");
     declare(peer, "new", durable);
@@ -63,18 +62,23 @@ TEST_F(Recovery, DefinitionsAndMessagesAreThere) {
 }
 
 TEST(RecoveredEngine, AnswersWithoutWaitingForADiskThatHasNothingToWrite) {
-    fake_journal journal;
-    journal.queue_declared({queue_id{1}, "/", "q", false, "", 0});  // before the restart
-    engine restarted{{}, journal, [] { return std::array<unsigned char, 16>{}; }};
-    EXPECT_EQ(restarted.durable_lsn(), journal.last());
+    broker_under_test broker;
+    {
+        client& peer = broker.connect();
+        declare(peer, "q", durable);
+    }
+    broker.restart();
+    broker.sync_at_once = false;
+
+    EXPECT_EQ(declare(broker.connect(), "transient").queue, "transient");
 }
 
 TEST_F(Recovery, MessageWithoutAQueueIsReleased) {
-    auto what = found(5, {{queue_id{99}, 0, false}}, "orphan");
-    what.location = written("message");
-    const std::size_t before = broker.journal.live();
+    auto what = found(5, {}, "orphan");
+    what.location = broker.journal.adopt_message(5, {});
+    what.holdings = {{queue_id{99}, 0, false}};
     broker.broker().restore_message(what);
-    EXPECT_EQ(broker.journal.live(), before - 1);
+    EXPECT_EQ(broker.journal.live(), 0U);
 }
 
 TEST_F(Recovery, UnusedQueueCountsFromTheRestartOn) {
@@ -92,7 +96,7 @@ TEST_F(Recovery, TimeToLiveRunsOn) {
     auto settings = settings_of("q");
     settings.message_ttl_ms = 1000;
     restore(1, settings);
-    broker.broker().restore_message(found(1, {{queue_id{1}, 0, false}}, "m"));
+    restore(found(1, {{queue_id{1}, 0, false}}, "m"));
     broker.broker().restore_next_ids(2, 2);
     broker.advance(milliseconds{1000});
     EXPECT_EQ(broker.status("q").ready, 0U);

@@ -167,6 +167,10 @@ public:
             return;
         }
         c->reads = pick(10) != 0;
+        for (const std::uint16_t closed : c->discard()) {
+            c->send(closed, amqp::channel::close_ok{});
+            c->send(closed, amqp::channel::open{});
+        }
         switch (pick(8)) {
             case 0: declare_something(*c); break;
             case 1: bind_something(*c); break;
@@ -187,7 +191,8 @@ private:
         return names[pick(names.size())];
     }
     octets exchange_name() {
-        static constexpr std::array<octets, 6> names{"x", "y", "amq.topic", "amq.fanout", "amq.direct", "z"};
+        static constexpr std::array<octets, 6> names{
+            "x", "y", "amq.topic", "amq.fanout", "amq.direct", "z"};
         return names[pick(names.size())];
     }
     octets key() {
@@ -256,7 +261,9 @@ private:
         if (flip()) {
             c.send(channel(), amqp::basic::cancel{tag, false});
         }
-        c.send(channel(), consume(queue_name(), tag, {.no_ack = pick(4) == 0, .exclusive = pick(15) == 0}));
+        c.send(
+            channel(),
+            consume(queue_name(), tag, {.no_ack = pick(4) == 0, .exclusive = pick(15) == 0}));
     }
     void settle_something(client& c) {
         const std::uint64_t tag = pick(12);
@@ -276,7 +283,10 @@ private:
             case 3: c.send(1, delete_queue(queue_name(), flip(), flip())); break;
             case 4: c.send(1, amqp::queue::purge{0, queue_name(), flip()}); break;
             case 5: c.send(1, amqp::exchange::delete_{0, exchange_name(), flip(), false}); break;
-            case 6: c.send(1, amqp::channel::close{200, "", 0, 0}); break;
+            case 6:
+                c.send(1, amqp::channel::close{200, "", 0, 0});
+                c.send(1, amqp::channel::open{});
+                break;
             case 7: broker_.advance(milliseconds{static_cast<int>(pick(200))}); break;
             case 8: broker_.sync_at_once = flip(); break;
             case 9: broker_.sync(); break;
@@ -285,7 +295,11 @@ private:
                 broker_.rewrite(broker_.journal.file - 1);
                 break;
             case 11: broker_.chunk = flip() ? 0 : 1 + pick(50); break;
-            case 12: c.send_frame(3, 1, "stray"); break;
+            case 12:
+                if (pick(5) == 0) {
+                    c.send_frame(3, 1, "stray");
+                }
+                break;
             default: break;
         }
     }

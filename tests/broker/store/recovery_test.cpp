@@ -7,6 +7,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <random>
+#include <set>
+
 namespace lovage::broker::store {
 namespace {
 
@@ -273,6 +277,80 @@ TEST(Recovery, IdsGoOnAboveAllThatWereUsed) {
 
     EXPECT_EQ(reader.next_message_id(), id + 1);
     EXPECT_EQ(reader.next_queue_id(), queue + 1);
+}
+
+// Against a plain map: sparse ids, survivors moved to the end of the log, runs of settlements.
+TEST(Replay, AgreesWithAMapOverRandomRecords) {
+    std::mt19937 random{5};
+    for (int round = 0; round < 4; ++round) {
+        replay state;
+        std::map<message_id, std::set<queue_id>> expected;
+        lsn number = 0;
+        const auto apply = [&](record_type type, const std::string& payload) {
+            const record_place place{1, 64 + number, 30, ++number};
+            ASSERT_TRUE(state.apply(type, payload, place));
+        };
+        std::string memory(1000, '\0');
+        const auto payload_of = [&](const auto& write) {
+            payload_writer out{memory.data()};
+            write(out);
+            return memory.substr(0, static_cast<std::size_t>(out.position() - memory.data()));
+        };
+        for (const queue_id queue : {1U, 2U}) {
+            const queue_record record{queue, 0, 0, "/", "q", {}};
+            apply(record_type::queue_declared, payload_of([&](payload_writer& out) {
+                      write_payload(out, record);
+                  }));
+        }
+        message_id newest = 0;
+        for (int step = 0; step < 20'000; ++step) {
+            if (random() % 2 == 0) {
+                const bool again = random() % 5 == 0;
+                const message_id id =
+                    again ? 1 + random() % (newest + 1) : newest += 1 + random() % 3;
+                newest = std::max(newest, id);
+                std::vector<queue_entry> queues{{1 + random() % 2, 0, false}};
+                if (random() % 4 == 0) {
+                    queues = {{1, 0, false}, {2, 0, false}};
+                }
+                publish_record record;
+                record.id = id;
+                record.queues = queues;
+                apply(record_type::published, payload_of([&](payload_writer& out) {
+                          write_payload(out, record);
+                      }));
+                expected[id].clear();
+                for (const queue_entry& entry : queues) {
+                    expected[id].insert(entry.queue);
+                }
+            } else {
+                const settled_run run{
+                    1 + random() % 2,
+                    1 + random() % (newest + 1),
+                    random() % 50 == 0 ? 500 : random() % 4};
+                apply(record_type::settled, payload_of([&](payload_writer& out) {
+                          settled_writer{}.write(out, run);
+                      }));
+                for (auto at = expected.lower_bound(run.first);
+                     at != expected.end() && at->first <= run.first + run.more;
+                     ++at) {
+                    at->second.erase(run.queue);
+                }
+            }
+        }
+        std::erase_if(expected, [](const auto& entry) { return entry.second.empty(); });
+
+        state.finish();
+
+        std::map<message_id, std::set<queue_id>> found;
+        for (const replay::stored_message& stored : state.messages()) {
+            for (const queue_entry& entry : state.entries(stored)) {
+                found[stored.id].insert(entry.queue);
+            }
+        }
+        EXPECT_EQ(found, expected);
+        EXPECT_EQ(found.size(), state.messages().size());
+    }
 }
 
 TEST(Recovery, LeftoverOfARecycledFileIsIgnored) {

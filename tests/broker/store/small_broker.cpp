@@ -119,13 +119,13 @@ std::string compare(const crash_expectation& expected, const snapshot& found) {
             wrong << "message " << key.second << " came back in queue " << key.first << "\n";
         }
     }
-    for (const auto& [id, content] : found.contents) {
-        const auto in = [&, id = id](const std::map<message_id, snapshot::content>& all) {
-            const auto place = all.find(id);
-            return place != all.end() && place->second == found.contents.at(id);
+    for (const auto& message : found.contents) {
+        const auto in = [&message](const std::map<message_id, snapshot::content>& all) {
+            const auto place = all.find(message.first);
+            return place != all.end() && place->second == message.second;
         };
         if (!in(durable.contents) && !in(attempted.contents) && !in(contents)) {
-            wrong << "message " << id << " has another content\n";
+            wrong << "message " << message.first << " has another content\n";
         }
     }
     return wrong.str();

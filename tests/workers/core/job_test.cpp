@@ -6,7 +6,9 @@
 namespace lovage::workers::test {
 namespace {
 
-octets payload(const std::string& frame) { return octets(frame).substr(frame_length_octets); }
+octets payload(const std::string& frame) {
+    return octets(frame).substr(frame_length_octets);
+}
 
 TEST(Job, RoundTripKeepsEveryField) {
     std::string frame;

@@ -1,9 +1,8 @@
 // The small parts: names, restarts, memory, admission and copies.
+#include "support.hpp"
 #include "workers/core/finished.hpp"
 #include "workers/core/node_name.hpp"
 #include "workers/core/restart_policy.hpp"
-
-#include "support.hpp"
 
 namespace lovage::workers::test {
 namespace {
@@ -104,8 +103,8 @@ TEST(Admit, TakesTheTimeLimitOfTheCallThenOfTheTaskThenOfTheWorker) {
     worker_rules rules = rules_of();
     rules.time_limit = milliseconds(9000);
     const how limited = how().time_limit(milliseconds(700));
-    EXPECT_EQ(admit_now(make_call("t.slow", "a", limited), rules).facts.time_limit,
-              milliseconds(700));
+    EXPECT_EQ(
+        admit_now(make_call("t.slow", "a", limited), rules).facts.time_limit, milliseconds(700));
     EXPECT_EQ(admit_now(make_call("t.slow"), rules).facts.time_limit, milliseconds(5000));
     EXPECT_EQ(admit_now(make_call("t.add"), rules).facts.time_limit, milliseconds(9000));
 }
@@ -146,8 +145,8 @@ TEST(DeadCopy, KeepsTheMessageAndDropsWhatTheBrokerAdded) {
     call.header(delivery_count_header, std::int64_t{4});
     call.header("mine", std::string("x"));
 
-    const follow_up dead = make_dead(
-        call.properties, call.body, {"worker_lost", "text", "work", "w1@host", 4, epoch});
+    const follow_up dead =
+        make_dead(call.properties, call.body, {"worker_lost", "text", "work", "w1@host", 4, epoch});
 
     EXPECT_EQ(dead.queue, "work.dead");
     EXPECT_EQ(dead.body, call.body);

@@ -1,4 +1,5 @@
-// The order of things: result, follow-ups, acknowledgement; crashes, limits, lost connections, drain.
+// The order of things: result, follow-ups, acknowledgement; crashes, limits, lost connections,
+// drain.
 #include "support.hpp"
 
 #include <gmock/gmock.h>

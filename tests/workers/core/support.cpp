@@ -13,7 +13,8 @@ constexpr auto fragile = task<"t.fragile">([] {}, {.max_crashes = 2});
 }  // namespace
 
 registry test_tasks() {
-    return registry(std::vector<task_entry>{task_entry(add), task_entry(slow), task_entry(fragile)});
+    return registry(
+        std::vector<task_entry>{task_entry(add), task_entry(slow), task_entry(fragile)});
 }
 
 sent_message make_call(
@@ -106,8 +107,7 @@ std::vector<std::string> pool_fixture::notes() {
 
 std::string header_text(const std::string& properties, std::string_view name) {
     const auto read = amqp::read_properties(properties);
-    const amqp::field_value* found =
-        read && read->headers ? read->headers->find(name) : nullptr;
+    const amqp::field_value* found = read && read->headers ? read->headers->find(name) : nullptr;
     if (found == nullptr) {
         return "-";
     }

@@ -1,11 +1,10 @@
-// A pool with a registry of two tasks, fed with messages as the app makes them, and its effects in a
-// form that tests can look at. Time moves only when a test says so.
+// A pool with a registry of two tasks, fed with messages as the app makes them, and its effects in
+// a form that tests can look at. Time moves only when a test says so.
 #pragma once
-
-#include "workers/core/pool.hpp"
 
 #include "framework/amqp/properties.hpp"
 #include "framework/task/call.hpp"
+#include "workers/core/pool.hpp"
 
 #include <lovage/registry.hpp>
 #include <lovage/task.hpp>

@@ -1,0 +1,457 @@
+#include "framework/client/session.hpp"
+
+#include "tests/framework/client/world.hpp"
+
+#include <gtest/gtest.h>
+
+namespace lovage::client {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+using test::seen;
+using test::world;
+
+declare_queue queue(const std::string& name) {
+    declare_queue made;
+    made.name = name;
+    return made;
+}
+
+TEST(Session, PublishedMessageIsConfirmed) {
+    world w;
+    w.broker.queues["orders"];
+
+    w.publish("orders", "hello", 7);
+    w.run();
+
+    ASSERT_NE(w.publish_of(7), nullptr);
+    EXPECT_FALSE(w.publish_of(7)->failed);
+    EXPECT_EQ(w.broker.stored_bodies, std::vector<std::string>{"hello"});
+}
+
+TEST(Session, MessagesWaitForTheDeclarationMadeBeforeThem) {
+    world w;
+
+    w.session.ask(queue("orders"), 1, w.now + minutes(1));
+    w.publish("orders", "hello", 2);
+    w.run();
+
+    EXPECT_FALSE(w.publish_of(2)->failed);
+    EXPECT_EQ(w.broker.log[3], "queue.declare orders");
+    EXPECT_EQ(w.broker.log[4], "basic.publish orders hello");
+}
+
+TEST(Session, UnroutableMessageFailsAndSaysWhatToDo) {
+    world w;
+
+    w.publish("nowhere", "hello", 7);
+    w.run();
+
+    ASSERT_NE(w.publish_of(7), nullptr);
+    EXPECT_EQ(w.publish_of(7)->error.code, broker_errc::unroutable);
+    EXPECT_EQ(w.publish_of(7)->error.reply_code, 312);
+    const std::string& text = w.publish_of(7)->error.text;
+    EXPECT_NE(text.find("\"nowhere\""), std::string::npos) << text;
+    EXPECT_NE(text.find("broker:5672"), std::string::npos) << text;
+    EXPECT_NE(text.find("declare the queue"), std::string::npos) << text;
+}
+
+TEST(Session, NackedMessageFails) {
+    world w;
+    w.broker.queues["orders"];
+    w.broker.nacks = true;
+
+    w.publish("orders", "hello", 7);
+    w.run();
+
+    EXPECT_EQ(w.publish_of(7)->error.code, broker_errc::not_accepted);
+}
+
+TEST(Session, UnconfirmedMessagesAreSentAgainAfterAReconnectInOrder) {
+    world w;
+    w.broker.queues["orders"];
+    w.broker.confirms = false;
+    w.publish("orders", "1", 1);
+    w.publish("orders", "2", 2);
+    w.publish("orders", "3", 3);
+    w.run();
+    w.broker.confirm(w.to_client, 2, false);
+    w.run();
+    EXPECT_EQ(w.of(event_kind::published).size(), 1U);
+
+    w.cut();
+    w.broker.confirms = true;
+    w.run();
+
+    EXPECT_EQ(w.of(event_kind::published).size(), 3U);
+    const std::vector<std::string> expected{"1", "2", "3", "1", "3"};
+    EXPECT_EQ(w.broker.stored_bodies, expected);
+}
+
+TEST(Session, MessageThatIsNotConfirmedInTimeFailsAndIsNotSentAgain) {
+    world w;
+    w.broker.queues["orders"];
+    w.broker.confirms = false;
+    w.publish("orders", "1", 1);
+    w.run();
+
+    w.wait(seconds(59));
+    EXPECT_EQ(w.publish_of(1), nullptr);
+    w.wait(seconds(1));
+    ASSERT_NE(w.publish_of(1), nullptr);
+    EXPECT_EQ(w.publish_of(1)->error.code, broker_errc::timeout);
+    w.cut();
+    w.run();
+
+    EXPECT_EQ(w.broker.stored_bodies.size(), 1U);
+}
+
+TEST(Session, TimeoutWhileDisconnectedNamesTheConnectionProblem) {
+    world w;
+    w.reachable = false;
+    w.publish("orders", "1", 1);
+    w.run();
+
+    for (int i = 0; i < 60; ++i) {
+        w.wait(seconds(1));
+    }
+
+    ASSERT_NE(w.publish_of(1), nullptr);
+    EXPECT_NE(w.publish_of(1)->error.text.find("connection refused"), std::string::npos)
+        << w.publish_of(1)->error.text;
+}
+
+TEST(Session, WrongPasswordFailsWhatWaitsAtOnce) {
+    world w;
+    w.broker.refuse_login = 403;
+    w.publish("orders", "1", 1);
+    w.session.ask(queue("orders"), 2, w.now + minutes(1));
+
+    w.run();
+
+    ASSERT_NE(w.publish_of(1), nullptr);
+    EXPECT_EQ(w.publish_of(1)->error.code, broker_errc::access_denied);
+    EXPECT_EQ(w.answer_to(2)->error.code, broker_errc::access_denied);
+}
+
+TEST(Session, ReconnectsAtOnceAndThenWithGrowingPauses) {
+    world w;
+    w.reachable = false;
+    w.random = ~std::uint64_t{0};
+
+    w.run();
+
+    // The first failure is followed by a second attempt at the same time; then there is a pause.
+    const auto downs = w.of(event_kind::down);
+    ASSERT_EQ(downs.size(), 2U);
+    EXPECT_GT(w.session.connect_at(), w.now);
+    EXPECT_LE(w.session.connect_at(), w.now + backoff_base);
+    for (int i = 0; i < 200; ++i) {
+        w.wait(milliseconds(100));
+    }
+    EXPECT_LE(w.session.connect_at() - w.now, backoff_cap);
+    w.reachable = true;
+    w.wait(backoff_cap);
+    EXPECT_TRUE(w.session.is_up());
+}
+
+TEST(Session, BlockedByTheBrokerHoldsMessagesBackUntilUnblocked) {
+    world w;
+    w.broker.queues["orders"];
+    w.publish("orders", "1", 1);
+    w.run();
+    w.broker.block(w.to_client, true);
+    w.run();
+
+    w.publish("orders", "2", 2);
+    w.run();
+    EXPECT_EQ(w.broker.stored_bodies.size(), 1U);
+    EXPECT_EQ(w.of(event_kind::blocked).at(0).error.text, "low on memory");
+    w.broker.block(w.to_client, false);
+    w.run();
+
+    EXPECT_FALSE(w.publish_of(2)->failed);
+}
+
+TEST(Session, TimeoutWhileBlockedNamesTheBrokersReason) {
+    world w;
+    w.broker.queues["orders"];
+    w.publish("orders", "1", 1);
+    w.run();
+    w.broker.block(w.to_client, true);
+    w.run();
+
+    w.publish("orders", "2", 2);
+    w.wait(minutes(1));
+
+    EXPECT_NE(w.publish_of(2)->error.text.find("low on memory"), std::string::npos);
+}
+
+TEST(Session, RefusedRequestFailsAndThoseBehindItAreAskedAgain) {
+    world w;
+    w.broker.refused_queues.insert("bad");
+
+    w.session.ask(queue("good"), 1, w.now + minutes(1));
+    w.session.ask(queue("bad"), 2, w.now + minutes(1));
+    w.session.ask(queue("other"), 3, w.now + minutes(1));
+    w.run();
+
+    EXPECT_FALSE(w.answer_to(1)->failed);
+    EXPECT_EQ(w.answer_to(2)->error.code, broker_errc::refused);
+    EXPECT_EQ(w.answer_to(2)->error.reply_code, 406);
+    EXPECT_NE(w.answer_to(2)->error.text.find("declaring queue \"bad\""), std::string::npos);
+    EXPECT_FALSE(w.answer_to(3)->failed);
+}
+
+TEST(Session, PoisonousMessageFailsAloneAndTheOthersArrive) {
+    world w;
+    w.broker.queues["orders"];
+    w.broker.poison_body = "poison";
+    w.broker.confirms = false;
+
+    w.publish("orders", "1", 1);
+    w.publish("orders", "poison", 2);
+    w.publish("orders", "3", 3);
+    w.broker.confirms = true;
+    w.run();
+
+    EXPECT_FALSE(w.publish_of(1)->failed);
+    EXPECT_EQ(w.publish_of(2)->error.reply_code, 406);
+    EXPECT_FALSE(w.publish_of(3)->failed);
+}
+
+TEST(Session, RequestWithoutAnswerTimesOut) {
+    world w;
+    w.broker.answers = false;
+    w.session.ask(queue("orders"), 1, w.now + seconds(10));
+    w.run();
+
+    w.wait(seconds(10));
+
+    ASSERT_NE(w.answer_to(1), nullptr);
+    EXPECT_EQ(w.answer_to(1)->error.code, broker_errc::timeout);
+}
+
+TEST(Session, TopologyIsDeclaredAgainAfterAReconnect) {
+    world w;
+    declare_queue exclusive = queue("mine");
+    exclusive.exclusive = true;
+    w.session.ask(exclusive, 1, w.now + minutes(1));
+    w.session.ask(bind_queue{"mine", "amq.topic", "#", {}}, 2, w.now + minutes(1));
+    w.session.ask(queue("gone"), 3, w.now + minutes(1));
+    w.session.ask(delete_queue{"gone"}, 4, w.now + minutes(1));
+    w.run();
+
+    w.cut();
+    w.run();
+
+    EXPECT_EQ(w.count("queue.declare mine"), 2U);
+    EXPECT_EQ(w.count("queue.bind mine amq.topic"), 2U);
+    EXPECT_EQ(w.count("queue.declare gone"), 1U);
+    EXPECT_TRUE(w.broker.queues.contains("mine"));
+}
+
+TEST(Session, ConsumerGetsMessagesAndAcknowledgesThem) {
+    world w;
+    w.broker.queues["orders"];
+    const consumer_id id = w.session.consume({"orders", "", 1, false, false, {}});
+    w.run();
+    ASSERT_EQ(w.of(event_kind::subscribed).size(), 1U);
+
+    w.broker.put(w.to_client, "orders", "1");
+    w.broker.put(w.to_client, "orders", "2");
+    w.run();
+    ASSERT_EQ(w.of(event_kind::delivered).size(), 1U);  // prefetch 1
+    EXPECT_EQ(w.of(event_kind::delivered)[0].consumer, id);
+    w.session.ack(w.of(event_kind::delivered)[0].ref, false);
+    w.run();
+
+    ASSERT_EQ(w.of(event_kind::delivered).size(), 2U);
+    EXPECT_EQ(w.of(event_kind::delivered)[1].body, "2");
+}
+
+TEST(Session, AckOfADeliveryFromALostConnectionIsDropped) {
+    world w;
+    w.broker.queues["orders"];
+    w.session.consume({"orders", "", 1, false, false, {}});
+    w.run();
+    w.broker.put(w.to_client, "orders", "1");
+    w.run();
+    const delivery_ref old = w.of(event_kind::delivered).at(0).ref;
+
+    w.cut();
+    w.run();
+    ASSERT_EQ(w.of(event_kind::delivered).size(), 2U);
+    w.session.ack(old, false);
+    w.run();
+
+    EXPECT_EQ(w.broker.unacked(), 1U);
+    EXPECT_EQ(w.of(event_kind::lost).size(), 1U);
+    EXPECT_FALSE(w.of(event_kind::lost)[0].final);
+}
+
+TEST(Session, FirstSubscriptionToAMissingQueueIsFinallyLost) {
+    world w;
+
+    w.session.consume({"nowhere", "", 1, false, false, {}});
+    w.run();
+
+    ASSERT_EQ(w.of(event_kind::lost).size(), 1U);
+    EXPECT_TRUE(w.of(event_kind::lost)[0].final);
+    EXPECT_EQ(w.of(event_kind::lost)[0].error.reply_code, 404);
+}
+
+TEST(Session, ConsumerCancelledByTheBrokerSubscribesAgainAfterDeclaringItsQueue) {
+    world w;
+    w.session.ask(queue("orders"), 1, w.now + minutes(1));
+    w.run();
+    w.session.consume({"orders", "", 1, false, false, {}});
+    w.run();
+
+    w.broker.queues.erase("orders");
+    w.broker.cancel_consumers(w.to_client, "orders");
+    w.run();
+    w.wait(seconds(1));
+
+    EXPECT_EQ(w.of(event_kind::subscribed).size(), 2U);
+    EXPECT_EQ(w.count("queue.declare orders"), 2U);
+    EXPECT_EQ(w.broker.consumers(), 1U);
+}
+
+TEST(Session, CancelledConsumerGivesBackWhatStillArrivesAndCanAckWhatItHas) {
+    world w;
+    w.broker.queues["orders"];
+    const consumer_id id = w.session.consume({"orders", "", 1, false, false, {}});
+    w.run();
+    w.broker.put(w.to_client, "orders", "1");
+    w.run();
+
+    w.session.cancel(id, 9);
+    w.run();
+    ASSERT_EQ(w.of(event_kind::cancelled).size(), 1U);
+    EXPECT_EQ(w.of(event_kind::cancelled)[0].token, 9U);
+    w.session.ack(w.of(event_kind::delivered).at(0).ref, false);
+    w.run();
+    EXPECT_EQ(w.broker.unacked(), 0U);
+    w.session.forget(id);
+    w.run();
+
+    EXPECT_EQ(w.broker.consumers(), 0U);
+    w.cut();
+    w.run();
+    EXPECT_EQ(w.broker.consumers(), 0U);
+}
+
+TEST(Session, EveryConsumerHasItsOwnChannelAndChannelsAreReused) {
+    session_settings settings;
+    settings.connection.channel_max = 5;  // 1 to 3 are the session's own
+    world w(settings);
+    w.broker.queues["orders"];
+    const consumer_id first = w.session.consume({"orders", "", 1, false, false, {}});
+    w.session.consume({"orders", "", 1, false, false, {}});
+    w.run();
+    EXPECT_EQ(w.broker.consumers(), 2U);
+
+    w.session.consume({"orders", "", 1, false, false, {}});
+    w.run();
+    ASSERT_EQ(w.of(event_kind::lost).size(), 1U);
+    EXPECT_NE(w.of(event_kind::lost)[0].error.text.find("5 channels"), std::string::npos);
+    w.session.forget(first);
+    w.run();
+    w.session.consume({"orders", "", 1, false, false, {}});
+    w.run();
+
+    EXPECT_EQ(w.broker.consumers(), 2U);
+}
+
+TEST(Session, GetTakesOneMessageThatCanBeAcknowledged) {
+    world w;
+    w.broker.queues["orders"].push_back({std::string(2, '\0'), "1"});
+
+    w.session.ask(get_message{"orders", false}, 1, w.now + minutes(1));
+    w.session.ask(get_message{"orders", false}, 2, w.now + minutes(1));
+    w.run();
+    ASSERT_TRUE(w.answer_to(1)->reply.found);
+    EXPECT_FALSE(w.answer_to(2)->reply.found);
+    EXPECT_EQ(w.answer_to(1)->body, "1");
+    w.session.ack(w.answer_to(1)->ref, false);
+    w.run();
+
+    EXPECT_EQ(w.broker.unacked(), 0U);
+}
+
+TEST(Session, RefusedRequestDoesNotVoidAMessageThatWasGot) {
+    world w;
+    w.broker.queues["orders"].push_back({std::string(2, '\0'), "1"});
+    w.broker.refused_queues.insert("bad");
+    w.session.ask(get_message{"orders", false}, 1, w.now + minutes(1));
+    w.run();
+
+    w.session.ask(queue("bad"), 2, w.now + minutes(1));
+    w.run();
+    EXPECT_TRUE(w.answer_to(2)->failed);
+    EXPECT_EQ(w.broker.unacked(), 1U);
+    w.session.ack(w.answer_to(1)->ref, false);
+    w.run();
+
+    EXPECT_EQ(w.broker.unacked(), 0U);
+}
+
+TEST(Session, CloseFailsWhatIsOutstandingSaysGoodbyeAndEnds) {
+    world w;
+    w.broker.queues["orders"];
+    w.broker.confirms = false;
+    w.publish("orders", "1", 1);
+    w.run();
+
+    w.session.close();
+    w.session.close();
+    w.run();
+
+    EXPECT_EQ(w.publish_of(1)->error.code, broker_errc::stopped);
+    EXPECT_EQ(w.count("connection.close"), 1U);
+    EXPECT_EQ(w.of(event_kind::closed).size(), 1U);
+    w.publish("orders", "2", 2);
+    w.run();
+    EXPECT_EQ(w.publish_of(2)->error.code, broker_errc::stopped);
+}
+
+TEST(Session, CloseBeforeTheFirstConnectionEndsAtOnce) {
+    world w;
+
+    w.session.close();
+    w.run();
+
+    EXPECT_EQ(w.of(event_kind::closed).size(), 1U);
+    EXPECT_TRUE(w.broker.log.empty());
+}
+
+TEST(Session, SilentBrokerIsGivenUpAndConnectedAgain) {
+    session_settings settings;
+    settings.connection.heartbeat_seconds = 10;
+    world w(settings);
+    w.run();
+    ASSERT_TRUE(w.session.is_up());
+
+    w.now += seconds(20);
+    w.session.tick(w.now, 0);
+    w.run();
+
+    EXPECT_EQ(w.of(event_kind::down).size(), 1U);
+    EXPECT_EQ(w.of(event_kind::up).size(), 2U);
+}
+
+TEST(Session, NamesThatAmqpCannotCarryAreRefusedBeforeTheyAreSent) {
+    world w;
+    w.publish(std::string(256, 'x'), "1", 1);
+    w.session.ask(queue("\xFF"), 2, w.now + minutes(1));
+
+    w.run();
+
+    EXPECT_EQ(w.publish_of(1)->error.code, broker_errc::invalid_argument);
+    EXPECT_EQ(w.answer_to(2)->error.code, broker_errc::invalid_argument);
+}
+
+}  // namespace
+}  // namespace lovage::client
