@@ -7,6 +7,7 @@
 #include <ctime>
 #include <deque>
 #include <stdexcept>
+#include <type_traits>
 
 namespace lovage::bench {
 namespace {
@@ -49,7 +50,7 @@ private:
 
     // What the worker wrote says why a result does not come.
     template <class Function>
-    auto with_log(Function function) {
+    std::invoke_result_t<Function> with_log(Function function) {
         try {
             return function();
         } catch (const std::exception& failed) {

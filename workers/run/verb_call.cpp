@@ -34,7 +34,10 @@ options::options_description describe(const program& self) {
         "object of the keyword arguments")(
         "queue,Q",
         options::value<std::string>()->value_name("QUEUE"),
-        ("instead of the task's own queue or " + default_queue(self)).c_str())(
+        ("default: the task's own; for a task that is unknown here the queue named like the part "
+         "of its name before the first dot, if there is one, else " +
+         default_queue(self))
+            .c_str())(
         "timeout",
         options::value<double>()->default_value(timeout_default_seconds)->value_name("SECONDS"),
         "how long to wait for the result")(
@@ -64,13 +67,37 @@ std::string checked_json(const options::variables_map& values, const char* name,
     return text;
 }
 
-std::string queue_of(const program& self, const std::string& task) {
-    const task_entry* entry =
-        self.application == nullptr ? nullptr : self.application->tasks().find(task);
-    if (entry == nullptr || entry->options().queue.empty()) {
+/// For a task that is not registered here: the queue named like the first part of the task's name
+/// (demo.add: demo), if the broker has one, else the default queue.
+std::string queue_by_name(const program& self, const app_options& where, const std::string& task) {
+    const std::string prefix = task.substr(0, task.find('.'));
+    if (prefix.empty() || prefix == task) {
         return default_queue(self);
     }
-    return std::string(entry->options().queue);
+    connection_options options;
+    options.url = where.url;
+    options.name = where.name;
+    options.timeout = broker_patience;
+    connection broker{options};
+    try {
+        return broker.queue_status(prefix).name;
+    } catch (const broker_error& wrong) {
+        constexpr std::uint16_t not_found = 404;
+        if (wrong.reply_code() != not_found) {
+            throw;
+        }
+        return default_queue(self);
+    }
+}
+
+std::string queue_of(const program& self, const app_options& where, const std::string& task) {
+    const task_entry* entry =
+        self.application == nullptr ? nullptr : self.application->tasks().find(task);
+    if (entry == nullptr) {
+        return queue_by_name(self, where, task);
+    }
+    const auto queue = entry->options().queue;
+    return queue.empty() ? default_queue(self) : std::string(queue);
 }
 
 int run(const program& self, const options::variables_map& values) {
@@ -87,10 +114,11 @@ int run(const program& self, const options::variables_map& values) {
     static_cast<void>(parse_address(where.url));
     where.name = self.name + " call";
     where.send_timeout = broker_patience;
-    app client(where, registry());
     how way;
     way.queue(
-        values.count("queue") != 0 ? values["queue"].as<std::string>() : queue_of(self, name));
+        values.count("queue") != 0 ? values["queue"].as<std::string>()
+                                   : queue_of(self, where, name));
+    app client(where, registry());
     if (countdown > milliseconds(0)) {
         way.after(countdown);
     }

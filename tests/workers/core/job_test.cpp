@@ -1,6 +1,6 @@
 #include "workers/core/job.hpp"
 
-#include "support.hpp"
+#include "tests/workers/core/support.hpp"
 #include "workers/core/perform.hpp"
 
 namespace lovage::workers::test {

@@ -1,5 +1,5 @@
 // The small parts: names, restarts, memory, admission and copies.
-#include "support.hpp"
+#include "tests/workers/core/support.hpp"
 #include "workers/core/finished.hpp"
 #include "workers/core/node_name.hpp"
 #include "workers/core/restart_policy.hpp"

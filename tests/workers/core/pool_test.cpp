@@ -1,6 +1,6 @@
 // The order of things: result, follow-ups, acknowledgement; crashes, limits, lost connections,
 // drain.
-#include "support.hpp"
+#include "tests/workers/core/support.hpp"
 
 #include <gmock/gmock.h>
 

@@ -1,4 +1,4 @@
-#include "support.hpp"
+#include "tests/workers/core/support.hpp"
 
 #include <charconv>
 

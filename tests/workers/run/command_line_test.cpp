@@ -1,5 +1,5 @@
 // The command line as people and scripts meet it: what is printed where, and the exit status.
-#include "setup.hpp"
+#include "tests/workers/run/setup.hpp"
 
 #include <gmock/gmock.h>
 

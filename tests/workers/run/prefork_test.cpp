@@ -1,5 +1,5 @@
 // What only child processes can do: crash, be killed at a limit, die with their worker.
-#include "setup.hpp"
+#include "tests/workers/run/setup.hpp"
 
 #include <gmock/gmock.h>
 

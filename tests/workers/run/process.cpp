@@ -1,4 +1,4 @@
-#include "process.hpp"
+#include "tests/workers/run/process.hpp"
 
 #include <algorithm>
 #include <csignal>

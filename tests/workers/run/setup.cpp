@@ -1,4 +1,4 @@
-#include "setup.hpp"
+#include "tests/workers/run/setup.hpp"
 
 #include <csignal>
 #include <stdexcept>

@@ -2,7 +2,7 @@
 // integration test of the workers needs. LOVAGE_BIN has the programs under test.
 #pragma once
 
-#include "process.hpp"
+#include "tests/workers/run/process.hpp"
 
 #include <lovage/lovage.hpp>
 

@@ -1,5 +1,5 @@
 // Workers as real processes, in both pools: results, failures, retries, draining, lost brokers.
-#include "setup.hpp"
+#include "tests/workers/run/setup.hpp"
 
 #include <gmock/gmock.h>
 
