@@ -59,15 +59,6 @@ engine_options engine_options_of(const server_options& options) {
     return result;
 }
 
-std::string make_temporary_directory() {
-    std::string path = (std::filesystem::temp_directory_path() / "lovage-broker-XXXXXX").string();
-    if (::mkdtemp(path.data()) == nullptr) {
-        throw start_error(
-            "cannot make a temporary directory " + path + "; name a data directory instead");
-    }
-    return path;
-}
-
 /// A disk that failed has lost what it did not say it has; going on would confirm lies.
 [[noreturn]] void end_process(const std::string& problem) {
     log_event(log_level::error, "disk_failed", {{"problem", problem}});
@@ -81,10 +72,22 @@ std::string make_temporary_directory() {
 
 }  // namespace
 
+temporary_directory::temporary_directory()
+    : path_((std::filesystem::temp_directory_path() / "lovage-broker-XXXXXX").string()) {
+    if (::mkdtemp(path_.data()) == nullptr) {
+        throw start_error(
+            "cannot make a temporary directory " + path_ + "; name a data directory instead");
+    }
+}
+
+temporary_directory::~temporary_directory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+}
+
 node::node(const server_options& options) : options_(options) {
     if (options_.data_directory.empty()) {
-        options_.data_directory = make_temporary_directory();
-        temporary_directory_ = true;
+        options_.data_directory = temporary_.emplace().path();
     }
     listen();  // first, because a port in use is found out faster than a long log is read
     recover();
@@ -94,10 +97,6 @@ node::~node() {
     disk_thread_.reset();
     writer_.reset();
     disk_.reset();
-    if (temporary_directory_) {
-        std::error_code ignored;
-        std::filesystem::remove_all(options_.data_directory, ignored);
-    }
 }
 
 void node::recover() {

@@ -18,10 +18,26 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
 namespace lovage::broker {
+
+/// A new directory for this user only, removed with its owner.
+class temporary_directory {
+public:
+    /// Throws start_error.
+    temporary_directory();
+    ~temporary_directory();
+    temporary_directory(const temporary_directory&) = delete;
+    temporary_directory& operator=(const temporary_directory&) = delete;
+
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+private:
+    std::string path_;
+};
 
 class node {
 public:
@@ -68,7 +84,7 @@ private:
     [[nodiscard]] management_view management_snapshot() const;
 
     server_options options_;
-    bool temporary_directory_ = false;
+    std::optional<temporary_directory> temporary_;
     boost::asio::io_context io_{1};
     std::unique_ptr<store::posix_disk> disk_;
     std::unique_ptr<store::log> log_;

@@ -2,10 +2,31 @@
 
 #include <lovage/broker.hpp>
 
+#include <string_view>
 #include <thread>
 #include <utility>
 
 namespace lovage::broker {
+namespace {
+
+/// Names and passwords may hold what has a meaning in an address.
+std::string percent_encoded(std::string_view text) {
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    constexpr std::string_view plain =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    std::string encoded;
+    for (const char c : text) {
+        if (plain.find(c) != std::string_view::npos) {
+            encoded += c;
+        } else {
+            const auto code = static_cast<unsigned char>(c);
+            encoded += {'%', digits[code >> 4U], digits[code & 15U]};
+        }
+    }
+    return encoded;
+}
+
+}  // namespace
 
 class server::implementation {
 public:
@@ -72,7 +93,8 @@ std::string server::url() const {
     }
     std::string login;
     if (!options.users.empty()) {
-        login = options.users.front().name + ":" + options.users.front().password + "@";
+        const auto& first = options.users.front();
+        login = percent_encoded(first.name) + ":" + percent_encoded(first.password) + "@";
     }
     return "amqp://" + login + host + ":" + std::to_string(port()) + "//";
 }

@@ -43,9 +43,7 @@ public:
     /// The class of the header that gave wrong_class.
     [[nodiscard]] std::uint16_t header_class() const { return header_class_; }
     /// Octets held for a content that is not complete.
-    [[nodiscard]] std::size_t held() const {
-        return state_ == state::body ? collected_.size() : 0;
-    }
+    [[nodiscard]] std::size_t held() const { return state_ == state::body ? collected_.size() : 0; }
 
 private:
     enum class state { idle, header, body };

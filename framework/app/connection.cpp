@@ -366,12 +366,12 @@ void connection::start_get(
         [queue = std::move(queue), no_ack](connection_core& in, auto waiting) mutable {
             in.ask(
                 client::get_message{std::move(queue), no_ack},
-                [core = in.weak_from_this(), waiting = share(std::move(waiting))](
+                [core = in.weak_from_this(), no_ack, waiting = share(std::move(waiting))](
                     const client::problem* failed, const client::answer* answer) {
                     std::optional<delivery> got;
                     const auto alive = core.lock();
                     if (failed == nullptr && answer->found && alive != nullptr) {
-                        got = alive->make_delivery(answer->message);
+                        got = alive->make_delivery(answer->message, no_ack);
                         got->left_in_queue = answer->message_count;
                     }
                     (*waiting)(

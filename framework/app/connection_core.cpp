@@ -34,15 +34,19 @@ class connection_core::consumer_handler final : public delivery_handler {
 public:
     consumer_handler(
         std::weak_ptr<connection_core> core,
+        bool no_ack,
         connection::delivery_function function,
         pending<consumer> started)
-        : core_(std::move(core)), function_(std::move(function)), started_(std::move(started)) {}
+        : core_(std::move(core)),
+          no_ack_(no_ack),
+          function_(std::move(function)),
+          started_(std::move(started)) {}
 
     void set_id(client::consumer_id id) { id_ = id; }
 
     void delivered(const client::delivery& message) override {
         if (const auto core = core_.lock()) {
-            function_(core->make_delivery(message));
+            function_(core->make_delivery(message, no_ack_));
         }
     }
     void subscribed() override {
@@ -60,6 +64,7 @@ public:
 
 private:
     std::weak_ptr<connection_core> core_;
+    bool no_ack_;
     connection::delivery_function function_;
     std::optional<pending<consumer>> started_;
     client::consumer_id id_ = 0;
@@ -154,7 +159,7 @@ void connection_core::consume(
     connection::delivery_function function,
     pending<consumer> handler) {
     auto made = std::make_shared<consumer_handler>(
-        weak_from_this(), std::move(function), std::move(handler));
+        weak_from_this(), what.no_ack, std::move(function), std::move(handler));
     made->set_id(worker_->consume(std::move(what), made));
 }
 
@@ -162,9 +167,16 @@ void connection_core::cancel(std::uint64_t consumer) {
     worker_->cancel(consumer, nullptr);
 }
 
-delivery connection_core::make_delivery(const client::delivery& from) {
-    delivery made(
-        delivery::place{weak_from_this(), from.ref.consumer, from.ref.epoch, from.ref.tag});
+delivery connection_core::make_delivery(const client::delivery& from, bool no_ack) {
+    std::shared_ptr<delivery::place> place;
+    if (!no_ack) {
+        place = std::make_shared<delivery::place>();
+        place->to = weak_from_this();
+        place->consumer = from.ref.consumer;
+        place->epoch = from.ref.epoch;
+        place->tag = from.ref.tag;
+    }
+    delivery made(std::move(place));
     made.exchange = from.exchange;
     made.routing_key = from.routing_key;
     made.redelivered = from.redelivered;

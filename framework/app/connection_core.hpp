@@ -57,7 +57,7 @@ public:
         connection::delivery_function function,
         pending<consumer> handler);
     void cancel(std::uint64_t consumer);
-    [[nodiscard]] delivery make_delivery(const client::delivery& from);
+    [[nodiscard]] delivery make_delivery(const client::delivery& from, bool no_ack);
 
     [[nodiscard]] bool is_io_thread() const;
     [[nodiscard]] bool has_own_thread() const;

@@ -18,11 +18,15 @@ public:
     [[nodiscard]] milliseconds next(std::uint64_t random);
     /// After a success that lasted.
     void reset() { attempts_ = 0; }
+    /// After a success that may not last: pauses shrink again, but not to nothing.
+    void succeeded() { attempts_ = attempts_ < attempts_kept ? attempts_ : attempts_kept; }
     /// As after a first failure: the next pause is not zero.
     void skip_immediate() { attempts_ = attempts_ == 0 ? 1 : attempts_; }
     [[nodiscard]] unsigned attempts() const { return attempts_; }
 
 private:
+    static constexpr unsigned attempts_kept = 3;
+
     unsigned attempts_ = 0;
 };
 

@@ -84,6 +84,7 @@ void session::on_up(time_point now) {
     handshake_deadline_ = time_point::max();
     up_since_ = now;
     was_up_ = true;
+    pause_.succeeded();
     server_properties_ = wire_->server_properties();
     push(event_kind::up);
     replay(topology_.steps());

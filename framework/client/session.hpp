@@ -134,6 +134,7 @@ private:
 
     // session_events.cpp: what the connection says
     bool on_wire(const wire_event& from, event& into, time_point now, std::uint64_t random);
+    void give_up_cause(const wire_event& closed);
     bool on_answer(const wire_event& from, event& into);
     bool on_delivery(const wire_event& from, event& into);
     void on_channel_closed(const wire_event& from, time_point now, std::uint64_t random);

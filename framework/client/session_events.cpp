@@ -12,12 +12,7 @@ bool session::on_wire(const wire_event& from, event& into, time_point now, std::
     switch (from.kind) {
         case wire_event_kind::opened: on_up(now); return false;
         case wire_event_kind::closed:
-            if (from.refused == amqp::basic::publish::id) {
-                // A message that makes the broker close the connection would do so for ever.
-                window_.refused(
-                    {broker_errc::refused, from.error.reply_code, from.error.text}, settled_);
-                push_settled();
-            }
+            give_up_cause(from);
             lose_connection(from.error, now, random);
             return false;
         case wire_event_kind::blocked:
@@ -52,6 +47,36 @@ bool session::on_wire(const wire_event& from, event& into, time_point now, std::
             return false;
     }
     return false;
+}
+
+/// What made the broker close the connection would do so on the next one, too, and for ever: it is
+/// told to whoever asked for it, and not repeated.
+void session::give_up_cause(const wire_event& closed) {
+    problem why = closed.error;
+    why.code = broker_errc::refused;
+    if (closed.refused == amqp::basic::publish::id) {
+        window_.refused(why, settled_);
+        push_settled();
+    }
+    for (lane& one : lanes_) {
+        if (one.sent != 0 && method_of(one.queue.front().what) == closed.refused) {
+            pending_request refused = one.queue.pop_front();
+            --one.sent;
+            fail_request(refused, why);
+        }
+    }
+    if (closed.refused == amqp::basic::consume::id) {
+        for (auto entry = consumers_.begin(); entry != consumers_.end(); ++entry) {
+            if (entry->second.stage == consumer_stage::opening && !entry->second.was_active) {
+                event& lost = push(event_kind::lost);
+                lost.consumer = entry->first;
+                lost.final = true;
+                lost.error = why;
+                consumers_.erase(entry);
+                return;
+            }
+        }
+    }
 }
 
 bool session::on_answer(const wire_event& from, event& into) {

@@ -4,6 +4,7 @@
 
 #include <boost/json/object.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -51,9 +52,9 @@ public:
 };
 }  // namespace detail
 
-/// A message from a queue. Acknowledge each exactly once unless it was taken with no_ack; further
-/// calls, and calls after the connection was lost, do nothing: the broker delivers it again.
-/// Copies share the acknowledgement. ack(), nack() and reject() from any thread.
+/// A message from a queue. Acknowledge each once; further calls, calls for messages that were taken
+/// with no_ack, and calls after the connection was lost do nothing (the broker delivers it again).
+/// Copies are the same delivery. ack(), nack() and reject() from any thread.
 class delivery {
 public:
     delivery() {}
@@ -66,33 +67,39 @@ public:
 
     /// Done; the broker forgets the message.
     void ack() {
-        finish([](auto& to, auto& at) { to.acknowledge(at.consumer, at.epoch, at.tag); });
+        finish([](auto& to, const auto& at) { to.acknowledge(at.consumer, at.epoch, at.tag); });
     }
     /// Not done; with `requeue` it is delivered again, else dropped or dead-lettered.
     void nack(bool requeue = true) {
-        finish([&](auto& to, auto& at) { to.refuse(at.consumer, at.epoch, at.tag, requeue); });
+        finish(
+            [&](auto& to, const auto& at) { to.refuse(at.consumer, at.epoch, at.tag, requeue); });
     }
     /// nack without requeue.
     void reject() { nack(false); }
 
+    /// What an acknowledgement needs; for the connection that makes deliveries.
     struct place {
         std::weak_ptr<detail::acknowledger> to;
         std::uint64_t consumer = 0;
         std::uint64_t epoch = 0;
         std::uint64_t tag = 0;
+        std::atomic<bool> settled{false};
     };
-    /// For the connection that makes deliveries.
-    explicit delivery(place from) : place_(std::move(from)) {}
+    /// Null: nothing to acknowledge.
+    explicit delivery(std::shared_ptr<place> from) : place_(std::move(from)) {}
 
 private:
     template <class Action>
     void finish(Action action) {
-        if (const auto to = std::exchange(place_.to, {}).lock()) {
-            action(*to, place_);
+        if (place_ == nullptr || place_->settled.exchange(true)) {
+            return;
+        }
+        if (const auto to = place_->to.lock()) {
+            action(*to, *place_);
         }
     }
 
-    place place_;
+    std::shared_ptr<place> place_;
 };
 
 }  // namespace lovage

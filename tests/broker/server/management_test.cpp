@@ -155,7 +155,7 @@ TEST_F(Management, WrongLoginsAreRefused) {
           "",
           "=",
           "====",
-          "Z3Vlc3Q6Z3Vlc3Q",   // cut short
+          "Z3Vlc3Q6Z3Vlc3Q",  // cut short
           "not base64 at all"}) {
         EXPECT_EQ(ask("/api/overview", login).status, 401) << login;
     }

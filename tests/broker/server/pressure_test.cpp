@@ -144,9 +144,8 @@ TEST_F(MemoryLimit, PublishOfTheClientWaitsInsteadOfFailing) {
 
     connection client{broker_.url()};
     client.declare_queue("mine");
-    auto published = std::async(std::launch::async, [&] {
-        client.publish("", "mine", message("waited"));
-    });
+    auto published =
+        std::async(std::launch::async, [&] { client.publish("", "mine", message("waited")); });
     EXPECT_EQ(published.wait_for(300ms), std::future_status::timeout);
     connection consumer{broker_.url()};
     EXPECT_EQ(consumer.queue_status("mine").messages, 0U);

@@ -129,7 +129,8 @@ TEST(Server, UrlHasAddressPortAndFirstUser) {
     options.users = {{"alice", "secret", false}, {"bob", "other", false}};
     server broker{options};
     broker.start();
-    EXPECT_EQ(broker.url(), "amqp://alice:secret@127.0.0.1:" + std::to_string(broker.port()) + "//");
+    EXPECT_EQ(
+        broker.url(), "amqp://alice:secret@127.0.0.1:" + std::to_string(broker.port()) + "//");
     expect_serves(broker.url());
 }
 
@@ -181,8 +182,7 @@ TEST(Server, PortOfTheManagementInUseIsSaidToo) {
     first.start();
     server_options options;
     options.management_port = first.port();
-    EXPECT_THAT(
-        start_problem(options), HasSubstr("127.0.0.1:" + std::to_string(first.port())));
+    EXPECT_THAT(start_problem(options), HasSubstr("127.0.0.1:" + std::to_string(first.port())));
 }
 
 TEST(Server, CanBeStartedAgainWhenThePortIsFree) {
@@ -306,7 +306,7 @@ TEST_F(TemporaryDirectory, IsForItsOwnerOnly) {
     server broker{server_options{}};
     broker.start();
     for (const std::string& name : entries_of(folder_.path())) {
-        struct stat found {};
+        struct stat found{};
         ASSERT_EQ(::stat((folder_.path() / name).c_str(), &found), 0);
         EXPECT_EQ(found.st_mode & 0777U, 0700U);
     }

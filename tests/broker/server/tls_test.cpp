@@ -1,5 +1,6 @@
 // amqps with certificates made for the occasion by the openssl command.
 #include "framework/net/tls.hpp"
+
 #include "tests/broker/server/support.hpp"
 
 #include <lovage/broker_error.hpp>
@@ -51,8 +52,20 @@ public:
 private:
     void request(const std::string& name, const std::vector<std::string>& options) const {
         std::vector<std::string> command{
-            openssl, "req",     "-x509", "-newkey", "ec",      "-pkeyopt", "ec_paramgen_curve:P-256",
-            "-nodes", "-days",  "2",     "-keyout", key(name), "-out",     certificate(name)};
+            openssl,
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+            "-keyout",
+            key(name),
+            "-out",
+            certificate(name)};
         command.insert(command.end(), options.begin(), options.end());
         const auto made = workers::test::run(command);
         if (made.status != 0) {
@@ -94,7 +107,8 @@ protected:
         const std::string& query,
         const std::string& host = "localhost") {
         connection_options wanted{
-            "amqps://guest:guest@" + host + ":" + std::to_string(broker.tls_port()) + "//?" + query};
+            "amqps://guest:guest@" + host + ":" + std::to_string(broker.tls_port()) + "//?" +
+            query};
         wanted.timeout = refusal_patience;
         return wanted;
     }
@@ -175,7 +189,8 @@ TEST_F(Tls, ClientThatDoesNotWantToVerifyIsServed) {
 TEST_F(Tls, MissingAuthorityFileIsNamed) {
     server broker{options()};
     broker.start();
-    EXPECT_THAT(refusal(to(broker, "cacertfile=/no/such/file.pem")), HasSubstr("/no/such/file.pem"));
+    EXPECT_THAT(
+        refusal(to(broker, "cacertfile=/no/such/file.pem")), HasSubstr("/no/such/file.pem"));
 }
 
 TEST_F(Tls, PlainClientOnTheTlsPortIsDroppedAndOthersServed) {

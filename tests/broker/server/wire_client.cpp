@@ -46,9 +46,7 @@ amqp::frame wire_client::next() {
         amqp::frame found;
         std::uint32_t size = 0;
         switch (amqp::next_frame(rest, found, payload_max, size)) {
-            case amqp::frame_status::complete:
-                used_ = input_.size() - rest.size();
-                return found;
+            case amqp::frame_status::complete: used_ = input_.size() - rest.size(); return found;
             case amqp::frame_status::incomplete: break;
             case amqp::frame_status::too_large:
             case amqp::frame_status::bad_end: throw std::runtime_error("the broker sent no frame");

@@ -247,16 +247,21 @@ TEST_F(App, StopFailsWaitersAndFurtherCalls) {
 }
 
 TEST_F(App, ReplyQueueIsGoneAfterStop) {
-    test_worker worker(broker_url(), all(), queue_);
     connection watcher{broker_url()};
-    app first{options(), add};
-    const auto call = first.delay(add, 1, 2);
-    EXPECT_EQ(call.get(20s), 3);
+    app app{options(), add};
+    static_cast<void>(app.delay(add, 1, 2));
+    const auto call = watcher.get(queue_, true);
+    ASSERT_TRUE(call.has_value());
+    const std::string replies = call->message.reply_to;
+    std::uint32_t listeners = 0;
+    for (int i = 0; i < 10'000 && listeners == 0; ++i) {
+        listeners = watcher.queue_status(replies).consumers;
+    }
+    ASSERT_EQ(listeners, 1U);
 
-    first.stop();
+    app.stop();
 
-    // Nothing of ours is left but the task queue.
-    EXPECT_EQ(watcher.queue_status(queue_).messages, 0U);
+    EXPECT_THROW(static_cast<void>(watcher.queue_status(replies)), broker_error);
 }
 
 TEST_F(App, HandlesMayOutliveTheirApp) {

@@ -50,8 +50,10 @@ TEST_F(Connection, DeclaresPublishesAndGets) {
     EXPECT_EQ(got->message.correlation_id, "id");
     EXPECT_TRUE(got->message.persistent);
     EXPECT_EQ(got->routing_key, queue_);
+    auto copy = *got;
     got->ack();
     got->ack();
+    copy.nack();  // the same delivery: a second answer would make the broker close the channel
     EXPECT_FALSE(c.get(queue_).has_value());
     EXPECT_EQ(c.delete_queue(queue_), 0U);
 }

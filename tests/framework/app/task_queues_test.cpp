@@ -81,7 +81,7 @@ TEST_F(TaskQueues, QueueIsDeclaredAsCeleryDoes) {
 TEST_F(TaskQueues, QueueWithOtherArgumentsIsTakenAsItIs) {
     connection c{broker_url()};
     queue_options special;
-    special.arguments["x-max-length"] = 1000;
+    special.arguments["x-expires"] = 600'000;
     c.declare_queue(queue_, special);
 
     std::optional<bool> failed;

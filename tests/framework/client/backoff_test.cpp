@@ -45,5 +45,16 @@ TEST(Backoff, ResetMakesTheNextRetryImmediate) {
     EXPECT_EQ(pause.next(5), milliseconds(0));
 }
 
+TEST(Backoff, SuccessThatMayNotLastShrinksThePausesButNotToNothing) {
+    backoff pause;
+    for (int i = 0; i < 20; ++i) {
+        static_cast<void>(pause.next(0));
+    }
+
+    pause.succeeded();
+
+    EXPECT_EQ(pause.next(400), milliseconds(400));
+}
+
 }  // namespace
 }  // namespace lovage::client

@@ -137,6 +137,10 @@ void scripted_broker::on_queue_method(
         if (!answers) {
             return;
         }
+        if (!fatal_queue.empty() && name == fatal_queue) {
+            close_connection(out, 540, "NOT_IMPLEMENTED - fatal", declare->id);
+            return;
+        }
         if (refused_queues.contains(name)) {
             close_channel(channel, 406, "PRECONDITION_FAILED - inequivalent arg", declare->id, out);
             return;
@@ -343,10 +347,13 @@ void scripted_broker::block(byte_buffer& out, bool on) {
 void scripted_broker::close_connection(
     byte_buffer& out,
     std::uint16_t code,
-    const std::string& text) {
+    const std::string& text,
+    amqp::method_id refused) {
     amqp::connection::close close;
     close.reply_code = code;
     close.reply_text = text;
+    close.failing_class = refused.class_id;
+    close.failing_method = refused.method;
     amqp::write_method(out, 0, close);
 }
 

@@ -30,6 +30,7 @@ public:
     std::optional<std::uint16_t> refuse_login;
     std::set<std::string> refused_queues;  ///< declaring them is answered with 406
     std::string poison_body;               ///< a publish of it closes the channel with 406
+    std::string fatal_queue;               ///< declaring it closes the connection with 540
     bool answers = true;                   ///< false: requests stay without an answer
     std::uint16_t channel_max = 2047;
     std::uint32_t frame_max = 131072;
@@ -49,7 +50,11 @@ public:
     void confirm(byte_buffer& out, std::uint64_t tag, bool multiple);
     void cancel_consumers(byte_buffer& out, const std::string& queue);
     void block(byte_buffer& out, bool on);
-    void close_connection(byte_buffer& out, std::uint16_t code, const std::string& text);
+    void close_connection(
+        byte_buffer& out,
+        std::uint16_t code,
+        const std::string& text,
+        amqp::method_id refused = {});
     void put(byte_buffer& out, const std::string& queue, const std::string& body);
 
     [[nodiscard]] std::size_t unacked() const;

@@ -204,6 +204,21 @@ TEST(Session, RefusedRequestFailsAndThoseBehindItAreAskedAgain) {
     EXPECT_FALSE(w.answer_to(3)->failed);
 }
 
+TEST(Session, RequestThatMakesTheBrokerCloseTheConnectionIsNotRepeated) {
+    world w;
+    w.broker.fatal_queue = "fatal";
+
+    w.session.ask(queue("fatal"), 1, w.now + minutes(1));
+    w.session.ask(queue("good"), 2, w.now + minutes(1));
+    w.run();
+    w.wait(seconds(1));
+
+    EXPECT_EQ(w.answer_to(1)->error.code, broker_errc::refused);
+    EXPECT_EQ(w.answer_to(1)->error.reply_code, 540);
+    EXPECT_FALSE(w.answer_to(2)->failed);
+    EXPECT_EQ(w.count("queue.declare fatal"), 1U);
+}
+
 TEST(Session, PoisonousMessageFailsAloneAndTheOthersArrive) {
     world w;
     w.broker.queues["orders"];

@@ -53,7 +53,7 @@ public:
 
     time_point now{std::chrono::hours(1)};
     std::uint64_t random = 50;  ///< makes every pause but the first one longer than nothing
-    bool reachable = true;  ///< false: connecting fails
+    bool reachable = true;      ///< false: connecting fails
     scripted_broker broker;
     client::session session;
     std::vector<seen> events;

@@ -3,6 +3,8 @@
 #include "framework/net/uri.hpp"
 #include "tests/framework/net/socket_pair.hpp"
 
+#include <boost/asio/ip/v6_only.hpp>
+
 namespace lovage::net {
 namespace {
 

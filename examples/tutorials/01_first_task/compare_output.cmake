@@ -1,0 +1,15 @@
+# cmake -DPROGRAM=... -DEXPECTED=... -DREADME=... -P compare_output.cmake
+# Fails unless the program prints what EXPECTED holds and README shows the same.
+execute_process(COMMAND "${PROGRAM}" OUTPUT_VARIABLE printed RESULT_VARIABLE status TIMEOUT 50)
+file(READ "${EXPECTED}" expected)
+file(READ "${README}" readme)
+if(NOT status EQUAL 0)
+  message(FATAL_ERROR "exit status ${status}, printed:\n${printed}")
+endif()
+if(NOT printed STREQUAL expected)
+  message(FATAL_ERROR "expected:\n${expected}\nprinted:\n${printed}")
+endif()
+string(FIND "${readme}" "${expected}" place)
+if(place EQUAL -1)
+  message(FATAL_ERROR "README.md does not show the expected output:\n${expected}")
+endif()
