@@ -5,6 +5,7 @@
 #include "framework/amqp/properties.hpp"
 
 #include <algorithm>
+#include <map>
 
 namespace lovage::broker {
 namespace {
@@ -84,11 +85,11 @@ bool is_cycle(const field_array& deaths, octets queue_name) {
 }
 
 table sorted(const table& headers) {
-    std::vector<table::entry> entries{headers.begin(), headers.end()};
-    std::ranges::stable_sort(entries, {}, &table::entry::first);
+    // Equal names keep their order.
+    std::multimap<std::string, field_value> by_name{headers.begin(), headers.end()};
     table result;
-    for (auto& [name, value] : entries) {
-        result.add(std::move(name), std::move(value));
+    for (auto& [name, value] : by_name) {
+        result.add(name, std::move(value));
     }
     return result;
 }

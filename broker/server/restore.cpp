@@ -72,6 +72,8 @@ void restore_bindings(engine& into, const store::recovery& found) {
         if (source != nullptr && target != nullptr) {
             home.restore_binding(
                 *source, *target, each.routing_key, each.arguments, location_of(each.where));
+        } else {
+            into.log().released(location_of(each.where));
         }
     }
 }

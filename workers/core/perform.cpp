@@ -4,7 +4,38 @@
 
 #include <lovage/registry.hpp>
 
+#include <string>
+#include <string_view>
+
 namespace lovage::workers {
+
+namespace {
+
+/// What a Celery client wants done after the task and this worker cannot do; empty if nothing.
+/// Running the task alone would lose the rest in silence.
+std::string_view unsupported_part(const boost::json::object& embed) {
+    for (const std::string_view part : {"chain", "callbacks", "chord"}) {
+        const boost::json::value* wanted = embed.if_contains(part);
+        if (wanted == nullptr || wanted->is_null() ||
+            (wanted->is_array() && wanted->get_array().empty())) {
+            continue;
+        }
+        return part;
+    }
+    return {};
+}
+
+outcome unsupported(std::string_view part) {
+    outcome out;
+    out.kind = outcome_kind::rejected;
+    out.reason = reject_reason::by_task;
+    out.problem.type = "NotImplementedError";
+    out.problem.module = "builtins";
+    out.problem.message = "lovage workers do not do '" + std::string(part) + "' of a message yet";
+    return out;
+}
+
+}  // namespace
 
 answer perform(const registry& tasks, const job_view& job, const perform_surroundings& where) {
     answer out;
@@ -19,6 +50,10 @@ answer perform(const registry& tasks, const job_view& job, const perform_surroun
     if (refused.has_value()) {
         out.kind = answer_kind::refused;
         out.problem = std::move(*refused);
+        return out;
+    }
+    if (const auto part = unsupported_part(message.embed); !part.empty()) {
+        out.result = unsupported(part);
         return out;
     }
     context_facts facts = context_of(message);

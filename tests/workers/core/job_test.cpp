@@ -103,6 +103,22 @@ TEST(Perform, RunsTheTaskAndGivesItsResult) {
     EXPECT_EQ(got.result.value, "9");
 }
 
+TEST(Perform, RefusesWhatIsToFollowTheTaskInsteadOfLosingIt) {
+    const registry tasks = test_tasks();
+    const sent_message call = make_call("t.add", "a", how(), "[4,5]");
+    const std::string properties = encode_properties(call.properties);
+
+    const answer alone = perform(
+        tasks, {{}, properties, R"([[4,5],{},{"callbacks":null,"chain":[],"chord":null}])"}, {});
+    const answer chained =
+        perform(tasks, {{}, properties, R"([[4,5],{},{"chain":[{"task":"t.add"}]}])"}, {});
+
+    EXPECT_EQ(alone.result.kind, outcome_kind::success);
+    EXPECT_EQ(chained.result.kind, outcome_kind::rejected);
+    EXPECT_EQ(chained.result.problem.type, "NotImplementedError");
+    EXPECT_EQ(chained.result.problem.message, "lovage workers do not do 'chain' of a message yet");
+}
+
 TEST(Perform, RefusesABodyThatIsNoJson) {
     const registry tasks = test_tasks();
     const sent_message call = make_call("t.add");
