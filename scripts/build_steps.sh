@@ -1,6 +1,9 @@
 # Sourced by scripts/demo and scripts/test: configuring and building with a progress that suits a
 # terminal and a log alike. Expects to be in the project's top folder, with `set -euo pipefail`.
 
+# What one clone has compiled another one need not: ccache sees paths relative to the clone.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=true
+
 # configure PRESET: silent, unless it fails.
 configure() {
     local log

@@ -59,7 +59,7 @@ class Package(unittest.TestCase):
         self.assertEqual(
             command(self.consumer, "call", "shop.price", "--broker", broker.url(),
                     "--args", '[{"sku": "tea", "quantity": 4}]'),
-            "10\n")
+            "10.0\n")
 
     def test_the_installed_programs_run(self):
         for name in ["lovage", "lovage-broker"]:

@@ -2,6 +2,7 @@
 // Constants; any thread. Nothing here knows a broker.
 #pragma once
 
+#include <lovage/control.hpp>
 #include <lovage/task.hpp>
 
 #include <boost/describe/class.hpp>

@@ -68,8 +68,9 @@ protected:
     std::vector<std::string> queue_names(const std::string& target) {
         const http_answer answer = ask(target);
         EXPECT_EQ(answer.status, 200);
+        const boost::json::value queues = answer.json();
         std::vector<std::string> names;
-        for (const auto& queue : answer.json().as_array()) {
+        for (const auto& queue : queues.as_array()) {
             names.emplace_back(queue.at("name").as_string());
         }
         return names;
@@ -129,8 +130,8 @@ TEST_F(Management, QueuesOfAVirtualHostAreNamedPercentEncoded) {
 
 TEST_F(Management, NamesThatAreNotPlainTextAreStillJson) {
     connection client{broker_.url()};
-    client.declare_queue("caf\xc3\xa9 \"quoted\"\n");
-    EXPECT_THAT(queue_names("/api/queues"), UnorderedElementsAre("caf\xc3\xa9 \"quoted\"\n"));
+    client.declare_queue("caf\xc3\xa9 \"quoted\"\t");
+    EXPECT_THAT(queue_names("/api/queues"), UnorderedElementsAre("caf\xc3\xa9 \"quoted\"\t"));
 }
 
 TEST_F(Management, BrokenPercentEncodingIsABadRequest) {
