@@ -5,10 +5,7 @@ get_property(lovage_targets GLOBAL PROPERTY LOVAGE_INSTALL_TARGETS)
 install(TARGETS lovage_options ${lovage_targets} EXPORT lovageTargets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 set_target_properties(lovage_options PROPERTIES EXPORT_NAME options)
-if(TARGET lovage_cli)
-  install(TARGETS lovage_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-endif()
-install(TARGETS lovage-broker RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS lovage-broker lovage_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY framework/include/ broker/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT lovageTargets NAMESPACE lovage:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/lovage)
 configure_package_config_file(cmake/lovageConfig.cmake.in

@@ -207,13 +207,13 @@ void engine::dispatch_scheduled() {
 void engine::update_memory_alarm() {
     const auto limit = static_cast<double>(options_.memory_octets_max);
     const auto used = static_cast<double>(memory_octets_);
-    if (memory_alarm_ ? used >= alarm_ends_at * limit : used <= limit) {
-        return;
+    if (memory_alarm_ ? used < alarm_ends_at * limit : used > limit) {
+        memory_alarm_ = !memory_alarm_;
+        const octets state = memory_alarm_ ? "on" : "off";
+        log(log_level::warning,
+            format_log_line("memory_alarm", {{"state", state}, {"octets", memory_octets_}}));
     }
-    memory_alarm_ = !memory_alarm_;
-    const octets state = memory_alarm_ ? "on" : "off";
-    log(log_level::warning,
-        format_log_line("memory_alarm", {{"state", state}, {"octets", memory_octets_}}));
+    // Also those that were stopped in an event at whose end there was room again.
     unblock_all();
 }
 
@@ -226,7 +226,7 @@ void engine::disk_alarm(bool on, clock_reading clock) {
 }
 
 void engine::unblock_all() {
-    if (alarmed()) {
+    if (blocked_.empty() || alarmed()) {
         return;
     }
     for (const connection_id id : std::exchange(blocked_, {})) {

@@ -191,7 +191,9 @@ public:
     /// Octets of messages and unfinished contents; whoever holds them adds and takes off.
     [[nodiscard]] std::uint64_t& memory_account() { return memory_octets_; }
     /// True while publishers are to wait.
-    [[nodiscard]] bool alarmed() const { return memory_alarm_ || disk_alarm_; }
+    [[nodiscard]] bool alarmed() const {
+        return memory_alarm_ || disk_alarm_ || memory_octets_ > options_.memory_octets_max;
+    }
     /// Why, in RabbitMQ's words.
     [[nodiscard]] octets alarm_reason() const;
     /// A connection has been stopped by the alarm; resumed when it is over.

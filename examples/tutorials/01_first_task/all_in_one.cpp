@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstring>
 #include <exception>
+#include <fcntl.h>
 #include <filesystem>
 #include <iostream>
 #include <spawn.h>
@@ -20,15 +21,26 @@ namespace {
 /// A child process; its end is waited for.
 class child {
 public:
-    child(const std::filesystem::path& program, std::vector<std::string> arguments) {
+    enum class output { shown, hidden };
+
+    child(
+        const std::filesystem::path& program,
+        std::vector<std::string> arguments,
+        output wanted = output::shown) {
         arguments.insert(arguments.begin(), program.string());
         std::vector<char*> raw;
         for (std::string& argument : arguments) {
             raw.push_back(argument.data());
         }
         raw.push_back(nullptr);
+        posix_spawn_file_actions_t actions;
+        posix_spawn_file_actions_init(&actions);
+        if (wanted == output::hidden) {
+            posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+        }
         const int failed =
-            ::posix_spawn(&pid_, program.c_str(), nullptr, nullptr, raw.data(), environ);
+            ::posix_spawn(&pid_, program.c_str(), &actions, nullptr, raw.data(), environ);
+        posix_spawn_file_actions_destroy(&actions);
         if (failed != 0) {
             throw std::runtime_error(program.string() + ": " + std::strerror(failed));
         }
@@ -63,7 +75,9 @@ int run(const std::filesystem::path& folder) {
     lovage::broker::server server{lovage::broker::server_options{}};  // any free port, nothing kept
     server.start();
     child worker(
-        folder / "tutorial_worker", {"worker", "-b", server.url(), "-c", "2", "-l", "warning"});
+        folder / "tutorial_worker",
+        {"worker", "-b", server.url(), "-c", "2", "-l", "off"},
+        child::output::hidden);
     child caller(folder / "tutorial_caller", {server.url()});
     const int called = caller.wait();
     worker.terminate();
