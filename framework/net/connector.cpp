@@ -71,7 +71,11 @@ private:
     void find_addresses() {
         error_code error;
         const auto address = asio::ip::make_address(target_.host, error);
-        if (!error) {
+        if (!options_.addresses.empty()) {
+            for (const auto& given : options_.addresses) {
+                endpoints_.emplace_back(given, target_.port);
+            }
+        } else if (!error) {
             endpoints_.emplace_back(address, target_.port);
         } else if (target_.host == "localhost") {
             // RFC 6761: the name never needs a name server. Brokers listen on IPv4 at least.

@@ -6,11 +6,13 @@
 #include "framework/net/stream.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/ip/address.hpp>
 
 #include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace lovage::net {
 
@@ -35,6 +37,9 @@ struct connect_options {
     /// Names other than localhost are looked up on a thread of Asio's, so that a slow name server
     /// does not stop the loop. With false the loop waits: for processes that fork.
     bool may_use_threads = true;
+    /// Tried in this order instead of what the host's name stands for, if there are any; the name
+    /// still counts for TLS and messages.
+    std::vector<asio::ip::address> addresses;
 };
 
 /// Connects to where `target` says; calls `handler` once, never from within this function.

@@ -14,7 +14,7 @@ namespace {
 /// What a Celery client wants done after the task and this worker cannot do; empty if nothing.
 /// Running the task alone would lose the rest in silence.
 std::string_view unsupported_part(const boost::json::object& embed) {
-    for (const std::string_view part : {"chain", "callbacks", "chord"}) {
+    for (const std::string_view part : {"chain", "callbacks", "errbacks", "chord"}) {
         const boost::json::value* wanted = embed.if_contains(part);
         if (wanted == nullptr || wanted->is_null() ||
             (wanted->is_array() && wanted->get_array().empty())) {

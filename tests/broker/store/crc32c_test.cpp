@@ -28,15 +28,14 @@ TEST(Crc32c, MatchesThePublishedVectors) {
 }
 
 TEST(Crc32c, HardwareAndTableAgreeForAllLengthsAndSeeds) {
-    if (!crc32c_has_hardware()) {
-        GTEST_SKIP() << "this processor has no SSE4.2";
-    }
+    // Where the processor has no instruction for it, the chosen way is the table itself.
+    const auto fast = crc32c_has_hardware() ? crc32c_by_hardware : crc32c;
     std::mt19937 random{1};
     std::string bytes;
     for (int length = 0; length < 300; ++length) {
         const auto seed = static_cast<std::uint32_t>(random());
 
-        EXPECT_EQ(crc32c_by_hardware(bytes, seed), crc32c_by_table(bytes, seed)) << length;
+        EXPECT_EQ(fast(bytes, seed), crc32c_by_table(bytes, seed)) << length;
 
         bytes += static_cast<char>(random());
     }

@@ -91,12 +91,33 @@ TEST_F(PosixDisk, FileInPlaceOfTheDirectoryIsAnError) {
     EXPECT_THAT(problem_, HasSubstr("cannot open data directory"));
 }
 
-TEST_F(PosixDisk, DirectoryWithoutWritePermissionIsAnError) {
-    if (::geteuid() == 0) {
-        GTEST_SKIP() << "root may write everywhere";
+/// Root may write everywhere; as long as this lives, the process is nobody.
+class without_root_rights {
+public:
+    without_root_rights() {
+        if (was_ == 0) {
+            EXPECT_EQ(::seteuid(nobody), 0);
+        }
     }
+    without_root_rights(const without_root_rights&) = delete;
+    without_root_rights& operator=(const without_root_rights&) = delete;
+    ~without_root_rights() {
+        if (was_ == 0) {
+            EXPECT_EQ(::seteuid(was_), 0);
+        }
+    }
+
+private:
+    static constexpr uid_t nobody = 65534;
+    const uid_t was_ = ::geteuid();
+};
+
+TEST_F(PosixDisk, DirectoryWithoutWritePermissionIsAnError) {
     std::filesystem::create_directory(path_);
-    std::filesystem::permissions(path_, std::filesystem::perms::owner_read);
+    constexpr auto no_writing = static_cast<std::filesystem::perms>(0555);
+    std::filesystem::permissions(base_, no_writing | std::filesystem::perms::owner_write);
+    std::filesystem::permissions(path_, no_writing);
+    const without_root_rights nobody;
 
     EXPECT_TRUE(posix_disk::open_directory(path_.string(), problem_).has_error());
 

@@ -12,6 +12,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
+#include <gtest/gtest.h>
 
 #include <thread>
 
@@ -27,7 +28,7 @@ using test::nothing;
 using test::test_worker;
 using test::unique_name;
 
-class App : public test::with_broker {
+class App : public ::testing::Test {
 protected:
     registry all() {
         return registry(

@@ -1,13 +1,11 @@
 #include "tests/framework/app/broker_fixture.hpp"
 
+#include <lovage/broker.hpp>
+
 #include <atomic>
 #include <cstdlib>
 #include <memory>
 #include <unistd.h>
-
-#ifdef LOVAGE_TEST_EMBEDDED_BROKER
-#include <lovage/broker.hpp>
-#endif
 
 namespace lovage::test {
 namespace {
@@ -16,13 +14,9 @@ std::string start_broker() {
     if (const char* given = std::getenv("LOVAGE_TEST_BROKER_URL"); given != nullptr) {
         return given;
     }
-#ifdef LOVAGE_TEST_EMBEDDED_BROKER
     static broker::server server{broker::server_options{}};
     server.start();
     return server.url();
-#else
-    return {};
-#endif
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
+#include <gtest/gtest.h>
 
 #include <atomic>
 #include <future>
@@ -20,7 +21,7 @@ using namespace std::chrono_literals;
 using test::broker_url;
 using test::unique_name;
 
-class Connection : public test::with_broker {
+class Connection : public ::testing::Test {
 protected:
     connection_options options() {
         connection_options made(broker_url());

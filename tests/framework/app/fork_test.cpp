@@ -5,6 +5,8 @@
 
 #include <lovage/app.hpp>
 
+#include <gtest/gtest.h>
+
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,7 +16,7 @@ namespace {
 using namespace std::chrono_literals;
 using test::add;
 
-class AppAndFork : public test::with_broker {};
+class AppAndFork : public ::testing::Test {};
 
 /// Exit status of a child that runs `body` and says whether it went well.
 template <class Body>

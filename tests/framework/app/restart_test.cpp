@@ -10,6 +10,7 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
+#include <gtest/gtest.h>
 
 #include <future>
 #include <set>
@@ -100,7 +101,7 @@ private:
     std::optional<tcp::acceptor> acceptor_;
 };
 
-class Reconnect : public test::with_broker {};
+class Reconnect : public ::testing::Test {};
 
 TEST_F(Reconnect, EveryCallGetsItsResultThoughConnectionsBreakAgainAndAgain) {
     relay between(test::broker_url());

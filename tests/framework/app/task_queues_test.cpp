@@ -6,6 +6,7 @@
 #include <lovage/connection.hpp>
 
 #include <boost/asio/io_context.hpp>
+#include <gtest/gtest.h>
 
 #include <optional>
 
@@ -17,13 +18,9 @@ using test::broker_url;
 using test::unique_name;
 
 /// A client and its task queues on one io_context, driven by the test: no threads.
-class TaskQueues : public test::with_broker {
+class TaskQueues : public ::testing::Test {
 protected:
     void SetUp() override {
-        with_broker::SetUp();
-        if (IsSkipped()) {
-            return;
-        }
         amqp_client_options options;
         options.address = parse_address(broker_url());
         options.may_use_threads = false;
