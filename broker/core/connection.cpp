@@ -1,6 +1,7 @@
 #include "broker/core/connection.hpp"
 
 #include "broker/core/connection_send.hpp"
+#include "framework/amqp/capabilities.hpp"
 #include "framework/amqp/wire.hpp"
 
 namespace lovage::broker {
@@ -111,14 +112,15 @@ bool connection::read_protocol_header(octets& input) {
 void connection::send_start() {
     const auto& options = owner_.options();
     amqp::table capabilities;
-    for (const char* name :
-         {"publisher_confirms",
-          "basic.nack",
-          "consumer_cancel_notify",
-          "connection.blocked",
-          "authentication_failure_close",
-          "per_consumer_qos"}) {
-        capabilities.add(name, true);
+    for (const octets name :
+         {octets{"publisher_confirms"},
+          octets{"basic.nack"},
+          octets{"consumer_cancel_notify"},
+          octets{"connection.blocked"},
+          octets{"authentication_failure_close"},
+          octets{"per_consumer_qos"},
+          amqp::ordered_store_capability}) {
+        capabilities.add(std::string(name), true);
     }
     amqp::connection::start start;
     start.version_major = 0;
@@ -142,7 +144,7 @@ bool connection::must_wait(const amqp::frame& in) {
         return true;
     }
     const bool publish = in.type == 1 && in.payload.starts_with(octets{"\0\x3c\0\x28", 4});
-    if (state_ != state::running || !publish || !owner_.alarmed()) {
+    if (state_ != state::running || !publish || !owner_.publishes_wait(*this)) {
         return false;
     }
     if (!blocked_) {
@@ -154,6 +156,11 @@ bool connection::must_wait(const amqp::frame& in) {
         }
     }
     return true;
+}
+
+bool connection::holds_deliveries() const {
+    return std::ranges::any_of(
+        channels_, [](const auto& each) { return !each.second->unacked().empty(); });
 }
 
 void connection::unblock() {

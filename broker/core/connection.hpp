@@ -52,6 +52,8 @@ public:
     void drained(std::size_t pending);
     /// The disk has reached what a held reply waits for; true when the connection can go on.
     bool disk_reached(lsn reached);
+    /// Something that was delivered here waits to be acknowledged.
+    [[nodiscard]] bool holds_deliveries() const;
     /// The alarm is over.
     void unblock();
     void shut_down();

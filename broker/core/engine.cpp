@@ -9,6 +9,8 @@ namespace {
 
 /// Publishers go on when this much of the memory limit is in use again at most.
 constexpr double alarm_ends_at = 0.8;
+/// How far above the limit those may go on who hold deliveries.
+constexpr double reserve_ends_at = 1.25;
 
 constexpr octets base64url{"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"};
 
@@ -234,6 +236,14 @@ void engine::unblock_all() {
             known->unblock();
         }
     }
+}
+
+bool engine::publishes_wait(const connection& from) const {
+    if (!alarmed() || disk_alarm_) {
+        return disk_alarm_;
+    }
+    const auto reserve = reserve_ends_at * static_cast<double>(options_.memory_octets_max);
+    return static_cast<double>(memory_octets_) > reserve || !from.holds_deliveries();
 }
 
 octets engine::alarm_reason() const {

@@ -195,6 +195,10 @@ public:
         return memory_alarm_ || disk_alarm_ || memory_octets_ > options_.memory_octets_max;
     }
     /// Why, in RabbitMQ's words.
+    /// Whether an alarm stops a publish of this connection. One that holds deliveries may go on in
+    /// a memory alarm until a reserve is used up: it answers for them with results and retries, and
+    /// as long as those wait, the queues do not empty and the alarm does not end.
+    [[nodiscard]] bool publishes_wait(const connection& from) const;
     [[nodiscard]] octets alarm_reason() const;
     /// A connection has been stopped by the alarm; resumed when it is over.
     void block(connection& what);

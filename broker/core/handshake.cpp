@@ -1,6 +1,7 @@
 // connection: from the protocol header to connection.open-ok, and the methods of channel 0.
 // Rows 1 to 31 and 59 to 78 of RabbitMQ's behaviour.
 #include "broker/core/connection_send.hpp"
+#include "framework/amqp/capabilities.hpp"
 #include "framework/amqp/table_codec.hpp"
 
 #include <algorithm>
@@ -10,22 +11,11 @@ namespace {
 
 const fault silence{fault::scope::silent, {}, {}};
 
-bool flag(const amqp::table& from, octets name) {
-    const amqp::field_value* value = from.find(name);
-    const bool* set = value == nullptr ? nullptr : value->as<bool>();
-    return set != nullptr && *set;
-}
-
 client_capabilities read_capabilities(const amqp::table& client_properties) {
-    const amqp::field_value* value = client_properties.find("capabilities");
-    const auto* told = value == nullptr ? nullptr : value->as<amqp::table>();
-    if (told == nullptr) {
-        return {};
-    }
     return {
-        flag(*told, "consumer_cancel_notify"),
-        flag(*told, "connection.blocked"),
-        flag(*told, "authentication_failure_close")};
+        amqp::has_capability(client_properties, "consumer_cancel_notify"),
+        amqp::has_capability(client_properties, "connection.blocked"),
+        amqp::has_capability(client_properties, "authentication_failure_close")};
 }
 
 struct login {

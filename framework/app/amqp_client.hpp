@@ -105,6 +105,14 @@ public:
         milliseconds timeout,
         std::unique_ptr<publish_waiter> waiter) = 0;
 
+    /// The broker stores what this client sends in its order, so an acknowledgement survives a
+    /// crash only together with what was published before it, confirmed or not. lovage-broker says
+    /// so of itself, others do not; false while disconnected.
+    [[nodiscard]] virtual bool store_is_ordered() const = 0;
+    /// publish() with a message of so many octets (publication::octets) would send it before any
+    /// acknowledgement that follows; otherwise it waits, e.g. for a connection or an alarm's end.
+    [[nodiscard]] virtual bool publishes_at_once(std::size_t size) const = 0;
+
     /// Requests are answered in the order of the calls; publishes wait for requests made before
     /// them, so that a queue may be declared and used without waiting. What was declared and bound
     /// is declared and bound again after a reconnect, until it is deleted.

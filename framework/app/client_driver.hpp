@@ -54,6 +54,10 @@ public:
         std::shared_ptr<delivery_handler> handler) override;
     void cancel(client::consumer_id consumer, std::function<void()> done) override;
     void forget(client::consumer_id consumer) override;
+    [[nodiscard]] bool store_is_ordered() const override { return session_.store_is_ordered(); }
+    [[nodiscard]] bool publishes_at_once(std::size_t size) const override {
+        return !stopped_ && session_.publishes_at_once(size);
+    }
     void ack(const client::delivery_ref& delivery, bool multiple) override;
     void nack(const client::delivery_ref& delivery, bool requeue, bool multiple) override;
     void stop(std::function<void()> done) override;

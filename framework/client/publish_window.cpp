@@ -29,10 +29,17 @@ const publication* publish_window::next() const {
         return nullptr;
     }
     const publication& message = entries_[sent_].message;
+    return wire_takes(message.octets()) ? &message : nullptr;
+}
+
+bool publish_window::wire_takes(std::size_t size) const {
     const std::size_t messages_max = one_at_a_time_ != 0 ? 1 : limits_.wire_messages;
-    const bool full = sent_ >= messages_max ||
-                      (wire_octets_ != 0 && wire_octets_ + message.octets() > limits_.wire_octets);
-    return full ? nullptr : &message;
+    return sent_ < messages_max &&
+           (wire_octets_ == 0 || wire_octets_ + size <= limits_.wire_octets);
+}
+
+bool publish_window::passes_at_once(std::size_t size) const {
+    return sent_ == entries_.size() && wire_takes(size);
 }
 
 void publish_window::sent() {

@@ -43,6 +43,8 @@ public:
     [[nodiscard]] bool push(publication& message, std::uint64_t token, time_point deadline);
     /// The message to be sent next; null if none waits or the wire has its fill.
     [[nodiscard]] const publication* next() const;
+    /// A message of so many octets would be given by next() right after its push().
+    [[nodiscard]] bool passes_at_once(std::size_t size) const;
     /// The message that next() gave is on the wire.
     void sent();
 
@@ -83,6 +85,7 @@ private:
         bool is_settled = false;
     };
 
+    [[nodiscard]] bool wire_takes(std::size_t size) const;
     void settle(entry& what, const problem* why, std::vector<settled>& out);
     void drop_settled_front();
     void drop_all_settled();

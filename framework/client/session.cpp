@@ -1,5 +1,6 @@
 #include "framework/client/session.hpp"
 
+#include "framework/amqp/capabilities.hpp"
 #include "framework/client/request_codec.hpp"
 #include "framework/client/session_internal.hpp"
 
@@ -86,6 +87,7 @@ void session::on_up(time_point now) {
     was_up_ = true;
     pause_.succeeded();
     server_properties_ = wire_->server_properties();
+    ordered_store_ = amqp::has_capability(server_properties_, amqp::ordered_store_capability);
     push(event_kind::up);
     replay(topology_.steps());
     advance(now);

@@ -102,6 +102,15 @@ public:
     [[nodiscard]] bool is_blocked() const { return blocked_; }
     [[nodiscard]] std::size_t unconfirmed() const { return window_.unsettled(); }
     [[nodiscard]] const amqp::table& server_properties() const { return server_properties_; }
+    /// The broker keeps what this connection sends in its order, on its disk too: an
+    /// acknowledgement survives a crash only together with the messages published before it.
+    /// A capability of lovage-broker (amqp::ordered_store_capability); false while disconnected.
+    [[nodiscard]] bool store_is_ordered() const { return stage_ == stage::up && ordered_store_; }
+    /// publish() with a message of so many octets would put it on the wire at once.
+    [[nodiscard]] bool publishes_at_once(std::size_t size) const {
+        return stage_ == stage::up && publish_selected_ && !blocked_ && lanes_[0].queue.empty() &&
+               window_.passes_at_once(size);
+    }
 
 private:
     enum class stage { down, connecting, handshake, up, closing, closed };
@@ -183,6 +192,7 @@ private:
     ring<event> ready_;
     wire_event wire_event_;
     amqp::table server_properties_;
+    bool ordered_store_ = false;
 
     publish_window window_;
     bool publish_open_ = false;      ///< channel and confirm mode are asked for

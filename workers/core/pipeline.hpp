@@ -2,7 +2,7 @@
 // properties what is to become of it, settle() turns an outcome into what must be published before
 // the delivery may be acknowledged. Nothing is ever acknowledged away: whatever cannot be run ends
 // in the dead queue, and the caller is told.
-// Pure; called by the pool, which keeps the order: result confirmed, follow-ups confirmed, ack.
+// Pure; called by the pool, which keeps the order: result, follow-ups, ack.
 #pragma once
 
 #include "framework/task/envelope.hpp"
@@ -74,7 +74,7 @@ struct admission {
     const message_view& message,
     wall_time now);
 
-/// What must be published and confirmed before the delivery is acknowledged, the result first.
+/// What must be published before the delivery is acknowledged, the result first.
 struct settlement {
     std::optional<sent_result> result;  ///< nothing: nobody waits
     std::vector<follow_up> follow_ups;

@@ -5,7 +5,7 @@
 //
 // A delivery:  waiting -> running -> reporting -> following -> gone
 //                            |            (result     (retry, dead queue ...
-//                            |             confirmed)  confirmed, then ack)
+//                            |             is safe)    confirmed, then ack)
 //              crash, drain: requeued
 // An executor: starting -> idle <-> busy -> dying -> resting -> starting
 #pragma once
@@ -35,7 +35,9 @@ struct moment {
 };
 
 /// Invariants:
-/// 1. A delivery is acknowledged only after everything in its settlement was confirmed.
+/// 1. A delivery is acknowledged only after its result is safe (confirmed, or on its way to a
+/// broker
+///    that stores it before the acknowledgement) and its follow-ups were confirmed.
 /// 2. An executor is busy exactly when one delivery is running on it.
 /// 3. A delivery whose consumer was lost (orphan) is neither acknowledged nor requeued, unless the
 ///    broker has delivered the message here again.
@@ -64,7 +66,8 @@ public:
         moment at);
     /// Everything that this consumer had not acknowledged is void.
     void consumer_lost(client::consumer_id consumer);
-    /// `failed`: the broker did not take it, or did not say in time. The task is done all the same.
+    /// The result is safe. `failed`: the broker did not take it, or did not say in time. The task
+    /// is done all the same.
     void result_published(delivery_id delivery, bool failed);
     void follow_up_published(delivery_id delivery, bool failed, moment at);
 

@@ -49,8 +49,29 @@ void worker::perform(const publish_result& what) {
     message.properties = result->properties;
     message.body = result->body;
     message.mandatory = false;
-    publishing_->publish(
-        std::move(message), publish_timeout, std::make_unique<result_waiter>(*this, what.delivery));
+    if (!consuming_->store_is_ordered()) {
+        publishing_->publish(
+            std::move(message),
+            publish_timeout,
+            std::make_unique<result_waiter>(*this, what.delivery));
+        return;
+    }
+    // On the connection of the acknowledgement, which then need not wait for the confirm: the
+    // broker's log has the result first. Only what cannot go out at once is waited for.
+    if (!consuming_->publishes_at_once(message.octets())) {
+        consuming_->publish(
+            std::move(message),
+            publish_timeout,
+            std::make_unique<result_waiter>(*this, what.delivery));
+        return;
+    }
+    consuming_->publish(
+        std::move(message), publish_timeout, on_published([](const client::problem* failed) {
+            if (failed != nullptr && failed->code != broker_errc::stopped) {
+                log_event(log_level::error, "result_lost", {{"reason", failed->text}});
+            }
+        }));
+    pool_.result_published(what.delivery, false);
 }
 
 void worker::perform(publish_progress& what) {

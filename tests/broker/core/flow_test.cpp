@@ -128,6 +128,43 @@ TEST_F(Flow, AlarmEndsAtFourFifths) {
     EXPECT_EQ(broker.status("q").ready, 1U);
 }
 
+TEST_F(Flow, WhoHoldsDeliveriesMayAnswerThemInAMemoryAlarmUntilTheReserveIsUsedUp) {
+    client& worker = broker.connect();
+    start_consumer(worker, 1, "fill", "c", {});
+    filler.publish(1, {"", "fill", "job"});
+    worker.expect_delivery(1);
+    filler.send(1, declare_queue("heap"));
+    filler.expect<amqp::queue::declare_ok>(1);
+    while (filler.unread() == 0) {
+        filler.publish(1, {"", "heap", std::string(500, 'x')});
+    }
+
+    worker.publish(1, {"", "q", "result"});
+    EXPECT_EQ(broker.status("q").ready, 1U);
+    while (broker.broker().memory_octets() <= 12'500 && worker.unread() == 0) {
+        worker.publish(1, {"", "q", std::string(500, 'x')});
+    }
+    const auto taken = broker.status("q").ready;
+    worker.publish(1, {"", "q", "too much"});
+
+    EXPECT_EQ(worker.expect<amqp::connection::blocked>(0).reason, "low on memory");
+    EXPECT_EQ(broker.status("q").ready, taken);
+    EXPECT_GT(broker.broker().memory_octets(), 12'500U);
+}
+
+TEST_F(Flow, ConsumerWithoutDeliveriesIsBlockedAsAnyPublisher) {
+    client& worker = broker.connect();
+    start_consumer(worker, 1, "q", "c", {});
+    filler.publish(1, {"", "q", "job"});
+    const auto job = worker.expect_delivery(1);
+    worker.ack(1, job.delivery_tag);
+    fill(10'000);
+
+    worker.publish(1, {"", "q", "more"});
+
+    worker.expect<amqp::connection::blocked>(0);
+}
+
 TEST_F(Flow, BlockedPublisherIsNotTakenForSilent) {
     client& publisher = broker.connect({.heartbeat = 1});
     fill(10'000);

@@ -53,7 +53,8 @@ TEST_F(Handshake, ProtocolHeaderIsAnsweredByStart) {
           "consumer_cancel_notify",
           "connection.blocked",
           "authentication_failure_close",
-          "per_consumer_qos"}) {
+          "per_consumer_qos",
+          "lovage.ordered_store"}) {
         ASSERT_NE(told->find(name), nullptr) << name;
         EXPECT_EQ(*told->find(name), amqp::field_value(true));
     }

@@ -30,6 +30,11 @@ void scripted_broker::feed(octets input, byte_buffer& out) {
         amqp::connection::start start;
         start.version_minor = 9;
         start.server_properties.set("product", "scripted");
+        if (!capability.empty()) {
+            amqp::table capabilities;
+            capabilities.set(capability, true);
+            start.server_properties.set("capabilities", std::move(capabilities));
+        }
         start.mechanisms.value = "AMQPLAIN PLAIN";
         start.locales.value = "en_US";
         amqp::write_method(out, 0, start);

@@ -31,6 +31,7 @@ public:
     std::set<std::string> refused_queues;  ///< declaring them is answered with 406
     std::string poison_body;               ///< a publish of it closes the channel with 406
     std::string fatal_queue;               ///< declaring it closes the connection with 540
+    std::string capability;                ///< told in the handshake
     bool answers = true;                   ///< false: requests stay without an answer
     std::uint16_t channel_max = 2047;
     std::uint32_t frame_max = 131072;

@@ -1,8 +1,11 @@
 #include "framework/client/session.hpp"
 
+#include "framework/amqp/capabilities.hpp"
 #include "tests/framework/client/world.hpp"
 
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 namespace lovage::client {
 namespace {
@@ -172,6 +175,78 @@ TEST(Session, BlockedByTheBrokerHoldsMessagesBackUntilUnblocked) {
     w.run();
 
     EXPECT_FALSE(w.publish_of(2)->failed);
+}
+
+TEST(Session, KnowsWhetherTheBrokersStoreIsOrderedWhileConnected) {
+    world plain;
+    plain.publish("orders", "1", 1);
+    plain.run();
+    world ordered;
+    ordered.broker.capability = amqp::ordered_store_capability;
+    EXPECT_FALSE(ordered.session.store_is_ordered());
+    ordered.publish("orders", "1", 1);
+    ordered.run();
+
+    EXPECT_FALSE(plain.session.store_is_ordered());
+    EXPECT_TRUE(ordered.session.store_is_ordered());
+    ordered.cut();
+    EXPECT_FALSE(ordered.session.store_is_ordered());
+}
+
+TEST(Session, PublishesAtOnceUnlessSomethingHoldsMessagesBack) {
+    session_settings settings;
+    settings.window.wire_messages = 2;
+    settings.window.wire_octets = 100;
+    world w{settings};
+    w.broker.queues["orders"];
+    EXPECT_FALSE(w.session.publishes_at_once(1)) << "not connected";
+    w.publish("orders", "1", 1);
+    EXPECT_FALSE(w.session.publishes_at_once(1)) << "confirm mode is not granted";
+    w.run();
+    EXPECT_TRUE(w.session.publishes_at_once(1));
+
+    w.broker.block(w.to_client, true);
+    w.run();
+    EXPECT_FALSE(w.session.publishes_at_once(1)) << "blocked";
+    w.broker.block(w.to_client, false);
+    w.run();
+
+    w.session.ask(queue("orders"), 2, w.now + minutes(1));
+    EXPECT_FALSE(w.session.publishes_at_once(1)) << "a request comes first";
+    w.run();
+
+    w.broker.confirms = false;
+    w.publish("orders", "1234", 3);
+    EXPECT_TRUE(w.session.publishes_at_once(1));
+    EXPECT_FALSE(w.session.publishes_at_once(100)) << "octets on the wire";
+    w.publish("orders", "1", 4);
+    EXPECT_FALSE(w.session.publishes_at_once(1)) << "messages on the wire";
+    w.cut();
+    EXPECT_FALSE(w.session.publishes_at_once(1)) << "disconnected";
+}
+
+TEST(Session, WhatIsPublishedAtOnceIsOnTheWireBeforeTheNextAck) {
+    world w;
+    w.broker.queues["orders"];
+    w.broker.queues["results"];
+    w.publish("results", "first", 1);
+    subscription wanted;
+    wanted.queue = "orders";
+    w.session.consume(std::move(wanted));
+    w.run();
+    w.broker.put(w.to_client, "orders", "job");
+    w.run();
+    ASSERT_TRUE(w.session.publishes_at_once(6));
+
+    w.publish("results", "result", 2);
+    w.session.ack(w.of(event_kind::delivered).at(0).ref, false);
+    w.run();
+
+    const auto& log = w.broker.log;
+    const auto published = std::ranges::find(log, "basic.publish results result");
+    ASSERT_NE(published, log.end());
+    ASSERT_NE(std::next(published), log.end());
+    EXPECT_TRUE(std::next(published)->starts_with("basic.ack")) << *std::next(published);
 }
 
 TEST(Session, TimeoutWhileBlockedNamesTheBrokersReason) {

@@ -20,7 +20,7 @@ using file_ptr = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 constexpr long valid_seconds = 24L * 3600;
 
 key_ptr new_key() {
-    return {EVP_EC_gen("P-256"), &EVP_PKEY_free};
+    return {EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"), &EVP_PKEY_free};
 }
 
 void add_extension(X509* to, X509* issuer, int id, const char* value) {
