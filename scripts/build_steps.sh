@@ -27,7 +27,10 @@ build() {
         cmake --build --preset "$preset" --target "$@"
         return
     fi
-    cmake --build --preset "$preset" --target "$@" 2>&1 | awk '
+    # Debian's awk, mawk, would wait for 4 KiB of input before it says anything.
+    local awk=(awk)
+    [ "$(basename "$(readlink -f "$(command -v awk)")")" != mawk ] || awk=(mawk -W interactive)
+    cmake --build --preset "$preset" --target "$@" 2>&1 | "${awk[@]}" '
         /^\[[0-9]+\/[0-9]+\]/ {
             split(substr($1, 2), step, /[\/\]]/)
             tenth = int(step[1] * 10 / step[2])

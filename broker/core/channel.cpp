@@ -64,7 +64,7 @@ void channel::release() {
     while (!consumers_.empty()) {
         cancel_consumer(*consumers_.begin()->second);
     }
-    requeue_all();
+    requeue_all(verdict::lost);
     content_.reset();
     refused_octets_ = 0;
     owner_.unfinished_octets -= content_octets_;

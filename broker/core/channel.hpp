@@ -24,9 +24,10 @@ class vhost;
 /// A delivery that waits for its ack.
 struct unacked_delivery {
     std::uint64_t tag = 0;
-    queue* source = nullptr;    ///< null once settled
-    consumer* taker = nullptr;  ///< null for basic.get and cancelled consumers
-    bool consumed = false;      ///< counts for the channel's prefetch, also after a cancel
+    queue* source = nullptr;     ///< null once settled
+    consumer* taker = nullptr;   ///< null for basic.get and cancelled consumers
+    bool consumed = false;       ///< counts for the channel's prefetch, also after a cancel
+    bool requeue_counts = true;  ///< consumer::counts_requeues when it was delivered
     queued_message item;
 };
 
@@ -108,12 +109,12 @@ private:
     void return_unroutable();
     void confirm(bool logged);
 
-    enum class verdict { ack, requeue, reject };
+    enum class verdict { ack, requeue, lost, reject };
     fault settle(std::uint64_t tag, bool multiple, verdict how);
     void settle_one(std::size_t index, verdict how);
     [[nodiscard]] std::size_t find_unacked(std::uint64_t tag) const;
     void trim_unacked();
-    void requeue_all();
+    void requeue_all(verdict how);
     void write_delivery(const consumer& taker, std::uint64_t tag, const queued_message& item);
     void write_content(const queued_message& item);
 

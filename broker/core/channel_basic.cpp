@@ -1,6 +1,7 @@
 // Class basic on a channel: consumers, basic.get and deliveries. Rows 154 to 179 of RabbitMQ's
 // behaviour.
 #include "broker/core/connection_send.hpp"
+#include "framework/amqp/capabilities.hpp"
 #include "framework/amqp/properties.hpp"
 #include "framework/amqp/table_codec.hpp"
 
@@ -8,6 +9,12 @@ namespace lovage::broker {
 namespace {
 
 constexpr octets delivery_count_header = "x-delivery-count";
+
+bool asks_for_uncounted_requeue(const amqp::table& arguments) {
+    const amqp::field_value* value = arguments.find(amqp::uncounted_requeue_argument);
+    const bool* wanted = value == nullptr ? nullptr : value->as<bool>();
+    return wanted != nullptr && *wanted;
+}
 
 /// The message's properties with the number of its earlier deliveries among the headers.
 void write_counted_properties(byte_buffer& out, const queued_message& item) {
@@ -72,6 +79,7 @@ fault channel::on(const amqp::basic::consume& in) {
     made->tag = tag;
     made->no_ack = in.no_ack;
     made->exclusive = in.exclusive;
+    made->counts_requeues = !asks_for_uncounted_requeue(in.arguments);
     made->prefetch = prefetch_new_;
     consumer& added = *made;
     consumers_[tag] = std::move(made);
@@ -133,7 +141,7 @@ fault channel::on(const amqp::basic::get& in) {
         static_cast<std::uint32_t>(source->ready_count())});
     write_content(*item);
     if (!in.no_ack) {
-        unacked_.push_back({tag, source, nullptr, false, std::move(*item)});
+        unacked_.push_back({tag, source, nullptr, false, true, std::move(*item)});
     }
     return no_fault;
 }
@@ -144,7 +152,8 @@ void channel::deliver(consumer& taker, queued_message item) {
     if (!taker.no_ack) {
         ++taker.outstanding;
         ++outstanding_;
-        unacked_.push_back({tag, taker.source, &taker, true, std::move(item)});
+        unacked_.push_back(
+            {tag, taker.source, &taker, true, taker.counts_requeues, std::move(item)});
     }
 }
 

@@ -37,7 +37,8 @@ std::size_t channel::find_unacked(std::uint64_t tag) const {
 }
 
 void channel::settle_one(std::size_t index, verdict how) {
-    unacked_delivery done = std::exchange(unacked_[index], {unacked_[index].tag, {}, {}, {}, {}});
+    unacked_delivery done =
+        std::exchange(unacked_[index], {unacked_[index].tag, {}, {}, {}, {}, {}});
     ++settled_in_unacked_;
     if (done.consumed) {
         --outstanding_;
@@ -51,7 +52,12 @@ void channel::settle_one(std::size_t index, verdict how) {
     }
     switch (how) {
         case verdict::ack: done.source->settled(done.item); break;
-        case verdict::requeue: done.source->requeue(std::move(done.item)); break;
+        case verdict::requeue:
+            done.source->requeue(std::move(done.item), done.requeue_counts);
+            break;
+        case verdict::lost:
+            done.source->requeue(std::move(done.item), !engine_.shutting_down());
+            break;
         case verdict::reject: done.source->rejected(done.item); break;
     }
 }
@@ -109,10 +115,10 @@ fault channel::on(const amqp::basic::reject& in) {
     return settle(in.delivery_tag, false, in.requeue ? verdict::requeue : verdict::reject);
 }
 
-void channel::requeue_all() {
+void channel::requeue_all(verdict how) {
     for (std::size_t i = unacked_.size(); i > 0; --i) {
         if (unacked_[i - 1].source != nullptr) {
-            settle_one(i - 1, verdict::requeue);
+            settle_one(i - 1, how);
         }
     }
     trim_unacked();
@@ -123,7 +129,7 @@ fault channel::on(const amqp::basic::recover& in) {
     if (!in.requeue) {
         return connection_fault(amqp::reply_code::not_implemented, "requeue=false");
     }
-    requeue_all();
+    requeue_all(verdict::requeue);
     consumers_ready();
     send(amqp::basic::recover_ok{});
     return no_fault;
@@ -133,7 +139,7 @@ fault channel::on(const amqp::basic::recover_async& in) {
     if (!in.requeue) {
         return connection_fault(amqp::reply_code::not_implemented, "requeue=false");
     }
-    requeue_all();
+    requeue_all(verdict::requeue);
     consumers_ready();
     return no_fault;
 }

@@ -119,7 +119,8 @@ void connection::send_start() {
           octets{"connection.blocked"},
           octets{"authentication_failure_close"},
           octets{"per_consumer_qos"},
-          amqp::ordered_store_capability}) {
+          amqp::ordered_store_capability,
+          amqp::uncounted_requeue_capability}) {
         capabilities.add(std::string(name), true);
     }
     amqp::connection::start start;

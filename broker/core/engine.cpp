@@ -171,6 +171,7 @@ void engine::tick(clock_reading clock) {
 
 void engine::shut_down(clock_reading clock) {
     begin(clock);
+    shutting_down_ = true;
     for (const auto& [id, each] : connections_) {
         each->shut_down();
     }

@@ -194,11 +194,13 @@ public:
     [[nodiscard]] bool alarmed() const {
         return memory_alarm_ || disk_alarm_ || memory_octets_ > options_.memory_octets_max;
     }
-    /// Why, in RabbitMQ's words.
+    /// Who loses deliveries now is not to blame.
+    [[nodiscard]] bool shutting_down() const { return shutting_down_; }
     /// Whether an alarm stops a publish of this connection. One that holds deliveries may go on in
     /// a memory alarm until a reserve is used up: it answers for them with results and retries, and
     /// as long as those wait, the queues do not empty and the alarm does not end.
     [[nodiscard]] bool publishes_wait(const connection& from) const;
+    /// Why, in RabbitMQ's words.
     [[nodiscard]] octets alarm_reason() const;
     /// A connection has been stopped by the alarm; resumed when it is over.
     void block(connection& what);
@@ -240,6 +242,7 @@ private:
     std::uint64_t memory_octets_ = 0;
     bool memory_alarm_ = false;
     bool disk_alarm_ = false;
+    bool shutting_down_ = false;
     std::vector<connection_id> blocked_;
 };
 

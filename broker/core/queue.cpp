@@ -160,14 +160,14 @@ void queue::settled(const queued_message& done) {
     }
 }
 
-void queue::requeue(queued_message back) {
+void queue::requeue(queued_message back, bool counted) {
     if (deleted_) {
         settled(back);
         return;
     }
     --unacked_;
     back.redelivered = true;
-    ++back.delivery_count;
+    back.delivery_count += counted ? 1 : 0;
     if (in_log(back)) {
         home_.owner().log().returned(id_, back.body->id(), back.delivery_count);
     }

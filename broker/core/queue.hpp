@@ -32,6 +32,7 @@ struct consumer {
     std::string tag;
     bool no_ack = false;
     bool exclusive = false;
+    bool counts_requeues = true;    ///< what it gives back itself counts as a delivery
     std::uint32_t prefetch = 0;     ///< 0 is no limit
     std::uint32_t outstanding = 0;  ///< deliveries that wait for their ack
     bool waiting = false;           ///< stands in the queue's line of takers
@@ -93,8 +94,8 @@ public:
 
     /// One outstanding delivery is done with, for good.
     void settled(const queued_message& done);
-    /// One outstanding delivery comes back to its place, counted.
-    void requeue(queued_message back);
+    /// One outstanding delivery comes back to its place; `counted` raises its delivery count.
+    void requeue(queued_message back, bool counted);
     /// One outstanding delivery is refused for good: dead-lettered where that is set.
     void rejected(const queued_message& refused);
 

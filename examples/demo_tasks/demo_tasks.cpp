@@ -8,6 +8,7 @@
 #include <boost/json/value.hpp>
 
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
@@ -31,7 +32,7 @@ constexpr auto fail = lovage::task<"demo.fail">(
     [](const std::string& why) { throw std::runtime_error(why); },
     {.queue = "demo"});
 
-/// Looks at its context, so that a drain or a limit need not wait for it.
+/// Looks at its context, so that a thread of a pool is free again soon after its time limit.
 constexpr auto sleep_for = lovage::task<"demo.sleep">(
     [](lovage::context& ctx, double seconds) {
         const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
@@ -63,6 +64,10 @@ constexpr auto progress = lovage::task<"demo.progress">(
     },
     {.queue = "demo"});
 
+constexpr auto print = lovage::task<"demo.print">(
+    [](const std::string& text) { std::printf("%s\n", text.c_str()); },
+    {.queue = "demo"});
+
 /// Ends its process, to show what becomes of the task and of the others.
 constexpr auto crash = lovage::task<"demo.crash">([] { std::abort(); }, {.queue = "demo"});
 
@@ -72,6 +77,6 @@ int main(int argc, char** argv) {
     lovage::app_options options;
     options.name = "demo_tasks";
     options.default_queue = "demo";
-    lovage::app app{options, add, echo, fail, sleep_for, flaky, progress, crash};
+    lovage::app app{options, add, echo, fail, sleep_for, flaky, progress, print, crash};
     return lovage::main(argc, argv, app);
 }

@@ -12,6 +12,12 @@ namespace lovage::amqp {
 /// crash that keeps an acknowledgement keeps the persistent messages published before it.
 inline constexpr std::string_view ordered_store_capability = "lovage.ordered_store";
 
+/// lovage-broker's own: a consumer subscribed with the argument uncounted_requeue_argument = true
+/// gives messages back without raising their x-delivery-count; only what it loses with its channel
+/// or connection is counted.
+inline constexpr std::string_view uncounted_requeue_capability = "lovage.uncounted_requeue";
+inline constexpr std::string_view uncounted_requeue_argument = "x-uncounted-requeue";
+
 /// False unless the properties name the capability and it is true.
 [[nodiscard]] bool has_capability(const table& properties, std::string_view capability);
 

@@ -109,6 +109,9 @@ public:
     /// crash only together with what was published before it, confirmed or not. lovage-broker says
     /// so of itself, others do not; false while disconnected.
     [[nodiscard]] virtual bool store_is_ordered() const = 0;
+    /// The broker counts only those deliveries of a consumer that were lost, not what it gave back,
+    /// if the subscription has the argument for it (amqp/capabilities.hpp).
+    [[nodiscard]] virtual bool requeue_may_be_uncounted() const = 0;
     /// publish() with a message of so many octets (publication::octets) would send it before any
     /// acknowledgement that follows; otherwise it waits, e.g. for a connection or an alarm's end.
     [[nodiscard]] virtual bool publishes_at_once(std::size_t size) const = 0;

@@ -55,6 +55,9 @@ public:
     void cancel(client::consumer_id consumer, std::function<void()> done) override;
     void forget(client::consumer_id consumer) override;
     [[nodiscard]] bool store_is_ordered() const override { return session_.store_is_ordered(); }
+    [[nodiscard]] bool requeue_may_be_uncounted() const override {
+        return session_.requeue_may_be_uncounted();
+    }
     [[nodiscard]] bool publishes_at_once(std::size_t size) const override {
         return !stopped_ && session_.publishes_at_once(size);
     }

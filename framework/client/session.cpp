@@ -88,6 +88,8 @@ void session::on_up(time_point now) {
     pause_.succeeded();
     server_properties_ = wire_->server_properties();
     ordered_store_ = amqp::has_capability(server_properties_, amqp::ordered_store_capability);
+    uncounted_requeue_ =
+        amqp::has_capability(server_properties_, amqp::uncounted_requeue_capability);
     push(event_kind::up);
     replay(topology_.steps());
     advance(now);

@@ -106,6 +106,10 @@ public:
     /// acknowledgement survives a crash only together with the messages published before it.
     /// A capability of lovage-broker (amqp::ordered_store_capability); false while disconnected.
     [[nodiscard]] bool store_is_ordered() const { return stage_ == stage::up && ordered_store_; }
+    /// What consumers give back is not counted if they ask for that (amqp/capabilities.hpp).
+    [[nodiscard]] bool requeue_may_be_uncounted() const {
+        return stage_ == stage::up && uncounted_requeue_;
+    }
     /// publish() with a message of so many octets would put it on the wire at once.
     [[nodiscard]] bool publishes_at_once(std::size_t size) const {
         return stage_ == stage::up && publish_selected_ && !blocked_ && lanes_[0].queue.empty() &&
@@ -193,6 +197,7 @@ private:
     wire_event wire_event_;
     amqp::table server_properties_;
     bool ordered_store_ = false;
+    bool uncounted_requeue_ = false;
 
     publish_window window_;
     bool publish_open_ = false;      ///< channel and confirm mode are asked for

@@ -149,6 +149,7 @@ std::string_view reject_name(reject_reason reason) {
         case reject_reason::by_task: return "rejected";
         case reject_reason::unknown_task: return "unknown_task";
         case reject_reason::bad_arguments: return "bad_arguments";
+        case reject_reason::unsupported: return "unsupported";
         case reject_reason::crashed: return "worker_lost";
     }
     return "none";

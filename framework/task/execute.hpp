@@ -31,6 +31,7 @@ enum class reject_reason {
     by_task,        ///< the task threw lovage::reject
     unknown_task,   ///< not in the registry: another worker may know it
     bad_arguments,  ///< they do not fit the parameters
+    unsupported,    ///< the message asks for what this worker cannot do: chains, callbacks
     crashed,        ///< too many worker processes died of it
 };
 /// For headers and logs: unknown_task, bad_arguments, ...

@@ -47,7 +47,7 @@ follow_up finish(
     octets body,
     std::string queue,
     milliseconds delay = milliseconds(0)) {
-    return {std::move(queue), encode_properties(properties), std::string(body), delay};
+    return {std::move(queue), encode_properties(properties), std::string(body), delay, false};
 }
 
 }  // namespace
@@ -67,7 +67,9 @@ follow_up make_dead(amqp::basic_properties properties, octets body, const dead_f
         headers.set(dead_crashes_header, facts.crashes);
     }
     properties.expiration.reset();
-    return finish(properties, body, dead_queue_name(facts.queue));
+    follow_up out = finish(properties, body, dead_queue_name(facts.queue));
+    out.dead = true;
+    return out;
 }
 
 follow_up make_peer_copy(

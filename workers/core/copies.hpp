@@ -33,6 +33,7 @@ struct follow_up {
     std::string properties;  ///< encoded
     std::string body;
     milliseconds delay{0};  ///< not before that long after it is published
+    bool dead = false;      ///< for a dead queue, which is declared by who publishes
 };
 
 struct dead_facts {

@@ -17,7 +17,11 @@ namespace lovage::workers {
 
 /// Octets of a frame's length, which counts what follows it.
 inline constexpr std::size_t frame_length_octets = 4;
-/// Longest frame: a message body of the limit of task/json_parse.hpp, its headers and our facts.
+/// Longest body of a message that is run, and longest result: the limit of task/json_parse.hpp.
+inline constexpr std::size_t body_octets_max = 64U << 20U;
+/// What is passed on of an exception's text and of its traceback.
+inline constexpr std::size_t failure_octets_max = 1U << 20U;
+/// Longest frame: such a body, its headers and our facts.
 inline constexpr std::size_t frame_octets_max = 80U << 20U;
 
 /// What a job says beside the message.

@@ -1,6 +1,7 @@
 #include "workers/core/perform.hpp"
 
 #include "framework/amqp/properties.hpp"
+#include "framework/task/utf8.hpp"
 
 #include <lovage/registry.hpp>
 
@@ -28,11 +29,30 @@ std::string_view unsupported_part(const boost::json::object& embed) {
 outcome unsupported(std::string_view part) {
     outcome out;
     out.kind = outcome_kind::rejected;
-    out.reason = reject_reason::by_task;
+    out.reason = reject_reason::unsupported;
     out.problem.type = "NotImplementedError";
     out.problem.module = "builtins";
     out.problem.message = "lovage workers do not do '" + std::string(part) + "' of a message yet";
     return out;
+}
+
+/// The caller hears of a result that is too large, and why; the pool's sockets carry no more.
+void limit_result(outcome& result) {
+    if (result.value.size() > body_octets_max) {
+        result.problem = {
+            "EncodeError",
+            "the result has " + std::to_string(result.value.size()) + " octets, " +
+                std::to_string(body_octets_max) + " are the most",
+            "kombu.exceptions",
+            {}};
+        result.kind = outcome_kind::failed;
+        result.value.clear();
+    }
+    for (std::string* text : {&result.problem.message, &result.problem.traceback}) {
+        if (text->size() > failure_octets_max) {
+            text->resize(utf8_prefix(*text, failure_octets_max).size());
+        }
+    }
 }
 
 }  // namespace
@@ -67,6 +87,7 @@ answer perform(const registry& tasks, const job_view& job, const perform_surroun
     }
     context ctx(facts);
     out.result = execute(tasks, message, ctx, job.facts.random);
+    limit_result(out.result);
     return out;
 }
 

@@ -53,14 +53,12 @@ std::optional<sent_result> make_result(
 
 void count_crashes(const message_view& message, admission& out) {
     const envelope& head = out.message.head;
-    const amqp::field_value* counted = head.headers.find(delivery_count_header);
-    out.counted = counted != nullptr;
     out.facts.redelivered = message.redelivered;
     out.facts.delivery_count = header_number(head, delivery_count_header);
-    if (!out.counted && message.redelivered) {
-        out.facts.delivery_count = 1;  // at least
+    out.facts.crashes = header_number(head, crash_count_header);
+    if (message.losses_counted) {
+        out.facts.crashes += out.facts.delivery_count;
     }
-    out.facts.crashes = out.facts.delivery_count + header_number(head, crash_count_header);
 }
 
 admission settled(admission out, outcome result) {
@@ -117,6 +115,18 @@ outcome crashed_outcome(std::int64_t crashes, std::string_view how) {
     return out;
 }
 
+bool is_expired(const admission& admitted, wall_time now) {
+    const auto& expires = admitted.message.head.expires;
+    return expires.has_value() && *expires <= now;
+}
+
+outcome expired_outcome() {
+    outcome out;
+    out.kind = outcome_kind::cancelled;
+    out.problem = revoked_failure("expired");
+    return out;
+}
+
 outcome time_limit_outcome(milliseconds limit) {
     outcome out;
     out.kind = outcome_kind::failed;
@@ -137,11 +147,16 @@ admission admit(
     }
     const envelope& head = out.message.head;
     count_crashes(message, out);
-    if (head.expires.has_value() && *head.expires <= now) {
-        outcome expired;
-        expired.kind = outcome_kind::cancelled;
-        expired.problem = revoked_failure("expired");
-        return settled(std::move(out), std::move(expired));
+    if (message.body.size() > body_octets_max) {
+        out.what = verdict::dead;
+        out.problem = {
+            refusal_reason::undecodable_body,
+            "the body has " + std::to_string(message.body.size()) + " octets, " +
+                std::to_string(body_octets_max) + " are the most"};
+        return out;
+    }
+    if (is_expired(out, now)) {
+        return settled(std::move(out), expired_outcome());
     }
     if (head.eta.has_value() && *head.eta - now > eta_tolerance) {
         out.what = verdict::later;
@@ -199,7 +214,8 @@ settlement settle(
             {std::string(message.queue),
              encode_properties(again.properties),
              std::move(again.body),
-             result.delay});
+             result.delay,
+             false});
     }
     return out;
 }

@@ -47,6 +47,7 @@ struct message_view {
     octets properties;
     octets body;
     bool redelivered = false;
+    bool losses_counted = false;  ///< x-delivery-count has only what was lost
 };
 
 enum class verdict {
@@ -61,8 +62,7 @@ struct admission {
     verdict what = verdict::run;
     task_message message;  ///< arguments only for protocol 1; else the executor reads them
     job_facts facts;
-    bool counted = false;  ///< the broker has counted the deliveries
-    outcome result;        ///< verdict::settle
+    outcome result;                                         ///< verdict::settle
     refusal problem{refusal_reason::undecodable_body, {}};  ///< verdict::dead
     milliseconds delay{0};
     std::int64_t unknown_tries = 0;
@@ -98,7 +98,8 @@ struct settlement {
     wall_time now);
 /// For verdict::peers and verdict::later.
 [[nodiscard]] settlement settle_postponed(const message_view& message, const admission& admitted);
-/// A crash on a broker that does not count them; `crashes` includes it.
+/// A crash of an executor; `crashes` includes it. The copy carries the number, because brokers do
+/// not tell a crash from a message that was given back.
 [[nodiscard]] settlement settle_crash_copy(const message_view& message, std::int64_t crashes);
 /// The message of an intermediate state; nothing if nobody waits.
 [[nodiscard]] std::optional<sent_result> progress_result(
@@ -117,6 +118,9 @@ struct settlement {
     std::string_view task);
 /// The outcome of a task whose process has died too often.
 [[nodiscard]] outcome crashed_outcome(std::int64_t crashes, std::string_view how);
+/// The task must not be run any more, whether it has just come or waited here.
+[[nodiscard]] bool is_expired(const admission& admitted, wall_time now);
+[[nodiscard]] outcome expired_outcome();
 /// The outcome of a task that ran longer than `limit`.
 [[nodiscard]] outcome time_limit_outcome(milliseconds limit);
 

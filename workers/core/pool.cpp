@@ -28,11 +28,18 @@ delivery_id pool::open(const client::delivery_ref& ref, std::string_view queue) 
 void pool::close(delivery_id id) {
     delivery_record& record = deliveries_[id];
     if (record.orphan) {
-        orphans_.erase(memory_key(record.admitted));
+        const auto known = orphans_.find(memory_key(record.admitted));
+        if (known != orphans_.end() && known->second == id) {
+            orphans_.erase(known);
+        }
     }
     record.at = stage::free;
     record.result.reset();
     record.follow_ups.clear();
+    if (record.frame.capacity() > kept_frame_octets) {
+        record.frame = {};
+        record.admitted = {};
+    }
     free_.push_back(id);
     --active_;
 }
@@ -70,7 +77,7 @@ void pool::delivered(
             write_job(record.frame, record.admitted.facts, message.properties, message.body);
             record.at = stage::waiting;
             waiting_.push_back(id);
-            dispatch(at.now);
+            dispatch(at);
             return;
         case verdict::settle:
             settle_with(
@@ -98,7 +105,6 @@ bool pool::known_already(
     if (how.what == verdict::dead) {
         return false;
     }
-    broker_counts_ = how.counted;
     const std::string key = memory_key(how);
     if (const auto orphan = orphans_.find(key); orphan != orphans_.end()) {
         delivery_record& record = deliveries_[orphan->second];

@@ -26,6 +26,8 @@ namespace lovage::workers {
 
 /// How long a message whose copy could not be published rests before it is given back.
 inline constexpr milliseconds publish_failure_pause = std::chrono::seconds(1);
+/// What a place for deliveries keeps of a large message when it is free again.
+inline constexpr std::size_t kept_frame_octets = 1U << 20U;
 /// How long results that are on their way may take when the grace period is over.
 inline constexpr milliseconds reporting_grace = std::chrono::seconds(5);
 
@@ -145,8 +147,9 @@ private:
     void follow(delivery_id id);
     void complete(delivery_id id);
 
-    void dispatch(time_point now);
+    void dispatch(moment at);
     void lend(executor_id executor, delivery_id id, time_point now);
+    void settle_unrun(delivery_id id, const outcome& result, moment at);
     void crashed(delivery_id id, std::string_view how, moment at);
     void restart(executor_id executor, time_point now, bool counts);
     void time_limit(executor_id executor, moment at);
@@ -172,7 +175,6 @@ private:
     std::uint64_t processed_ = 0;
     phase phase_ = phase::working;
     bool clean_ = true;
-    bool broker_counts_ = true;  ///< until a redelivery without a count proves the contrary
     std::optional<time_point> grace_end_;  ///< of draining; then of reporting
     bool cut_ = false;                     ///< the grace period is over
 };

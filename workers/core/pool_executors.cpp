@@ -29,15 +29,27 @@ void pool::executor_started(executor_id executor, moment at) {
     record.state = executor_state::idle;
     record.started = at.now;
     record.deadline.reset();
-    dispatch(at.now);
+    dispatch(at);
 }
 
-void pool::dispatch(time_point now) {
-    for (executor_id id = 0; id < executors_.size() && !waiting_.empty(); ++id) {
-        if (executors_[id].state == executor_state::idle) {
-            lend(id, waiting_.pop_front(), now);
+void pool::dispatch(moment at) {
+    for (executor_id id = 0; id < executors_.size(); ++id) {
+        while (executors_[id].state == executor_state::idle && !waiting_.empty()) {
+            const delivery_id next = waiting_.pop_front();
+            if (is_expired(deliveries_[next].admitted, at.wall)) {
+                settle_unrun(next, expired_outcome(), at);
+            } else {
+                lend(id, next, at.now);
+            }
         }
     }
+}
+
+void pool::settle_unrun(delivery_id id, const outcome& result, moment at) {
+    job_view storage;
+    const delivery_record& record = deliveries_[id];
+    const message_view message = view_of(record, storage);
+    settle_with(id, settle(rules_, message, record.admitted, result, at.wall));
 }
 
 void pool::lend(executor_id executor, delivery_id id, time_point now) {
@@ -84,7 +96,7 @@ void pool::answered(executor_id executor, answer&& what, moment at) {
         }
         settle_with(id, settle(rules_, message, record.admitted, what.result, at.wall));
     }
-    dispatch(at.now);
+    dispatch(at);
 }
 
 void pool::executor_lost(executor_id executor, std::string_view how, moment at, bool untouched) {
@@ -105,12 +117,12 @@ void pool::executor_lost(executor_id executor, std::string_view how, moment at, 
     } else {
         runner.state = executor_state::none;
     }
-    dispatch(at.now);
+    dispatch(at);
     finish_if_done();
 }
 
-/// A broker that counts deliveries gets the message back and counts one more; elsewhere the message
-/// is published again with a count of our own. Either way the last crash ends in the dead queue.
+/// The message is published again with one crash more, after the last one to the dead queue. An
+/// orphan is left alone: the broker has it back and has counted the loss.
 void pool::crashed(delivery_id id, std::string_view how, moment at) {
     delivery_record& record = deliveries_[id];
     tell(log_level::error, "task_crashed", record, how);
@@ -122,7 +134,7 @@ void pool::crashed(delivery_id id, std::string_view how, moment at) {
     if (crashes >= crashes_allowed(tasks_, rules_, admitted.message.head.task)) {
         const outcome result = crashed_outcome(crashes, how);
         settle_with(id, settle(rules_, message, admitted, result, at.wall));
-    } else if (broker_counts_ || record.orphan || draining()) {
+    } else if (record.orphan) {
         give_back(id);
     } else {
         settle_with(id, settle_crash_copy(message, crashes));
@@ -201,9 +213,13 @@ void pool::stop() {
     while (!waiting_.empty()) {
         waiting_.pop_front();
     }
-    for (executor_record& runner : executors_) {
-        runner.state = executor_state::none;
-        runner.deadline.reset();
+    for (executor_id id = 0; id < executors_.size(); ++id) {
+        // First of all: whoever gets the message next must not run beside it.
+        if (executors_[id].state == executor_state::busy) {
+            effects_.emplace_back(kill_executor{id});
+        }
+        executors_[id].state = executor_state::none;
+        executors_[id].deadline.reset();
     }
     running_ = 0;
     for (delivery_id id = 0; id < deliveries_.size(); ++id) {

@@ -1,9 +1,11 @@
 #include "workers/run/child.hpp"
 
+#include "framework/base/log.hpp"
 #include "workers/core/perform.hpp"
 
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <string>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -23,11 +25,15 @@ public:
 
     int run() {
         while (read_some()) {
-            for (frame_cut cut = cut_frame(in_.view()); cut.whole; cut = cut_frame(in_.view())) {
+            frame_cut cut = cut_frame(in_.view());
+            for (; cut.whole; cut = cut_frame(in_.view())) {
                 if (!work(cut.frame)) {
                     return 1;
                 }
                 in_.consume(cut.used);
+            }
+            if (cut.bad) {
+                return 1;
             }
             if (in_.empty() && in_.capacity() > kept_octets) {
                 in_.release();
@@ -37,6 +43,10 @@ public:
     }
 
     void progress(std::string_view json) override {
+        if (json.size() > body_octets_max) {
+            log_event(log_level::warning, "progress_dropped", {{"octets", json.size()}});
+            return;
+        }
         answer state;
         state.kind = answer_kind::progress;
         state.text = json;
@@ -66,7 +76,10 @@ private:
         if (!job.has_value()) {
             return false;
         }
-        return send(perform(tasks_, *job, {std::chrono::steady_clock::now(), {}, this}));
+        const answer done = perform(tasks_, *job, {std::chrono::steady_clock::now(), {}, this});
+        // This process ends without the library's goodbye; what the task has printed would be lost.
+        std::fflush(nullptr);
+        return send(done);
     }
 
     bool send(const answer& what) {

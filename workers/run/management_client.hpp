@@ -10,6 +10,8 @@
 namespace lovage::workers {
 
 inline constexpr std::uint16_t management_port_default = 15672;
+/// From the AMQP port of a broker to its management port, unless configured.
+inline constexpr std::uint16_t management_port_distance = 10000;
 
 struct management_address {
     std::string host;

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -26,6 +27,8 @@ std::optional<nursery> nursery::open(const child_main& body) {
         return std::nullopt;
     }
     const pid_t parent = ::getpid();
+    // What the program has printed but not yet written would be written by every child, too.
+    std::fflush(nullptr);
     const pid_t pid = ::fork();
     if (pid == 0) {
         ::close(ends[0]);
@@ -42,11 +45,13 @@ std::optional<nursery> nursery::open(const child_main& body) {
 nursery::nursery(nursery&& other) noexcept
     : socket_(std::exchange(other.socket_, -1)),
       pid_(std::exchange(other.pid_, -1)),
+      requests_(std::move(other.requests_)),
       gone_(other.gone_) {}
 
 nursery& nursery::operator=(nursery&& other) noexcept {
     std::swap(socket_, other.socket_);
     std::swap(pid_, other.pid_);
+    std::swap(requests_, other.requests_);
     std::swap(gone_, other.gone_);
     return *this;
 }
@@ -62,14 +67,28 @@ nursery::~nursery() {
 }
 
 void nursery::bear(child_serial serial) {
-    const nursery_request request{nursery_request::bear, serial};
-    // A nursery that is gone shows itself in next().
-    static_cast<void>(::send(socket_, &request, sizeof request, MSG_NOSIGNAL));
+    requests_.push_back({nursery_request::bear, serial});
+    flush();
 }
 
 void nursery::kill(child_serial serial) {
-    const nursery_request request{nursery_request::kill, serial};
-    static_cast<void>(::send(socket_, &request, sizeof request, MSG_NOSIGNAL));
+    requests_.push_back({nursery_request::kill, serial});
+    flush();
+}
+
+bool nursery::flush() {
+    while (!requests_.empty()) {
+        const nursery_request& first = requests_.front();
+        const ssize_t sent = ::send(socket_, &first, sizeof first, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0 && errno == EINTR) {
+            continue;
+        }
+        if (sent < 0 && errno == EAGAIN) {
+            return false;
+        }
+        requests_.pop_front();  // a nursery that is gone shows itself in next()
+    }
+    return true;
 }
 
 namespace {

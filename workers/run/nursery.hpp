@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
@@ -16,6 +17,13 @@ namespace lovage::workers {
 /// Numbers the children that were asked for, from 1, so that late news about one that has been
 /// replaced are recognised.
 using child_serial = std::uint64_t;
+
+/// What a nursery is asked for, as it goes through the socket.
+struct nursery_request {
+    enum kind : std::uint32_t { bear, kill };
+    kind what = bear;
+    child_serial serial = 0;
+};
 
 struct nursery_news {
     enum class kind {
@@ -47,10 +55,14 @@ public:
     /// Readable when there is news.
     [[nodiscard]] int socket() const { return socket_; }
     [[nodiscard]] pid_t pid() const { return pid_; }
-    /// Answered by born or failed.
+    /// Answered by born or failed. Neither of these two waits: what the nursery does not take now
+    /// is sent by flush().
     void bear(child_serial serial);
-    /// SIGKILL, unless it has ended already. Answered by ended.
+    /// SIGKILL to the child and what its task has started, unless it has ended already. Answered by
+    /// ended.
     void kill(child_serial serial);
+    /// False if requests are left; then the socket becomes writable when it is worth another try.
+    bool flush();
     /// Does not wait; nothing if there is none.
     [[nodiscard]] std::optional<nursery_news> next();
 
@@ -59,6 +71,7 @@ private:
 
     int socket_;
     pid_t pid_;
+    std::deque<nursery_request> requests_;  ///< not yet taken
     bool gone_ = false;
 };
 

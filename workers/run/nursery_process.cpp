@@ -39,6 +39,7 @@ void die_with(pid_t parent) {
 class nursery_loop {
 public:
     nursery_loop(int socket, const nursery::child_main& body) : socket_(socket), body_(body) {
+        ::signal(SIGCHLD, SIG_DFL);  // inherited SIG_IGN would keep children's ends from us
         sigset_t ended;
         ::sigemptyset(&ended);
         ::sigaddset(&ended, SIGCHLD);
@@ -63,11 +64,18 @@ public:
 
     void kill_all() {
         for (const auto& [pid, serial] : children_) {
-            ::kill(pid, SIGKILL);
+            end_group(pid);
         }
     }
 
 private:
+    /// The child and what its task has started.
+    static void end_group(pid_t pid) {
+        if (::kill(-pid, SIGKILL) != 0) {
+            ::kill(pid, SIGKILL);  // it has not made its group yet
+        }
+    }
+
     /// False when the worker is gone.
     bool obey() {
         nursery_request request;
@@ -84,7 +92,7 @@ private:
         }
         for (const auto& [pid, serial] : children_) {
             if (serial == request.serial) {
-                ::kill(pid, SIGKILL);  // it is ours and not yet reaped: the number is not reused
+                end_group(pid);  // it is ours and not yet reaped: the number is not reused
             }
         }
         return true;
@@ -104,6 +112,7 @@ private:
             ::close(signals_);
             ::sigprocmask(SIG_SETMASK, &signals_before_, nullptr);
             die_with(self);
+            ::setpgid(0, 0);
             ::prctl(PR_SET_NAME, "lovage-task");
             ::_exit(body_(ends[1]));
         }
@@ -112,8 +121,11 @@ private:
         if (pid < 0) {
             say({nursery_reply::failed, problem, serial, 0});
         } else {
+            ::setpgid(pid, pid);  // here, too: nobody knows who is first
             children_.emplace(pid, serial);
-            say({nursery_reply::born, 0, serial, pid}, ends[0]);
+            if (!say({nursery_reply::born, 0, serial, pid}, ends[0])) {
+                end_group(pid);  // its end is told as any other
+            }
         }
         ::close(ends[0]);
     }
@@ -132,7 +144,8 @@ private:
         }
     }
 
-    void say(const nursery_reply& reply, int passed = -1) const {
+    /// False if the worker did not get it.
+    bool say(const nursery_reply& reply, int passed = -1) const {
         nursery_reply copy = reply;
         iovec part{&copy, sizeof copy};
         msghdr message{};
@@ -148,8 +161,11 @@ private:
             header->cmsg_len = CMSG_LEN(sizeof(int));
             std::memcpy(CMSG_DATA(header), &passed, sizeof passed);
         }
-        while (::sendmsg(socket_, &message, MSG_NOSIGNAL) < 0 && errno == EINTR) {
-        }
+        ssize_t sent = -1;
+        do {
+            sent = ::sendmsg(socket_, &message, MSG_NOSIGNAL);
+        } while (sent < 0 && errno == EINTR);
+        return sent >= 0;
     }
 
     int socket_;

@@ -1,5 +1,5 @@
-// The other side of nursery.hpp: the loop of the nursery's own process and the datagrams between
-// the two. Included by nursery.cpp and nursery_process.cpp only.
+// The other side of nursery.hpp: the loop of the nursery's own process and its answers. Included by
+// nursery.cpp and nursery_process.cpp only.
 #pragma once
 
 #include "workers/run/nursery.hpp"
@@ -8,11 +8,6 @@
 
 namespace lovage::workers {
 
-struct nursery_request {
-    enum kind : std::uint32_t { bear, kill };
-    kind what = bear;
-    child_serial serial = 0;
-};
 struct nursery_reply {
     enum kind : std::uint32_t { born, failed, ended };
     kind what = born;

@@ -29,7 +29,7 @@ struct child_slot {
     byte_buffer out;  ///< what the socket did not take
     bool writing = false;
     bool dead = false;       ///< its last answers are being read
-    bool untouched = false;  ///< a job was given to it after its death
+    bool untouched = false;  ///< its last job was given to it after its death
 };
 
 class prefork_executors final : public executors {
@@ -49,18 +49,20 @@ public:
     void start(executor_id executor) override {
         slots_[executor]->serial = ++last_serial_;
         nursery_.bear(last_serial_);
+        send_requests();
     }
 
     void run(executor_id executor, const std::string& frame) override {
         child_slot& slot = *slots_[executor];
+        slot.untouched = slot.dead;
         if (slot.dead) {
-            slot.untouched = true;
             return;
         }
         octets rest = frame;
         if (slot.out.empty()) {
             const ssize_t sent = ::send(
                 slot.socket.native_handle(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+            slot.untouched = sent < 0 && errno != EAGAIN && errno != EINTR;
             rest.remove_prefix(sent > 0 ? static_cast<std::size_t>(sent) : 0);
         }
         if (!rest.empty()) {
@@ -69,7 +71,7 @@ public:
         }
     }
 
-    void kill(executor_id executor) override { nursery_.kill(slots_[executor]->serial); }
+    void kill(executor_id executor) override { kill_child(slots_[executor]->serial); }
 
     [[nodiscard]] bool stop() override {
         stopped_ = true;
@@ -82,6 +84,25 @@ public:
     }
 
 private:
+    void kill_child(child_serial serial) {
+        nursery_.kill(serial);
+        send_requests();
+    }
+
+    /// The nursery may be waiting for us to read its news: requests never block.
+    void send_requests() {
+        if (nursery_.flush() || flushing_) {
+            return;
+        }
+        flushing_ = true;
+        news_.async_wait(asio::posix::stream_descriptor::wait_write, [this](error_code error) {
+            flushing_ = false;
+            if (!error && !stopped_) {
+                send_requests();
+            }
+        });
+    }
+
     void wait_for_news() {
         news_.async_wait(asio::posix::stream_descriptor::wait_read, [this](error_code error) {
             if (error || stopped_) {
@@ -112,8 +133,12 @@ private:
             }
             return;
         }
-        if (news.what == nursery_news::kind::born) {
+        if (news.what == nursery_news::kind::born && news.socket < 0) {
+            kill_child(news.serial);
+            bury(executor, "no file descriptor left for its socket (ulimit -n)");
+        } else if (news.what == nursery_news::kind::born) {
             slots_[executor]->dead = false;
+            slots_[executor]->untouched = false;
             slots_[executor]->socket.assign(news.socket);
             slots_[executor]->socket.non_blocking(true);
             read(executor);
@@ -126,7 +151,6 @@ private:
     void bury(executor_id executor, std::string_view how) {
         child_slot& slot = *slots_[executor];
         slot.dead = true;
-        slot.untouched = false;
         if (slot.socket.is_open()) {
             read_now(executor);  // it may have answered before it died
             error_code ignored;
@@ -153,7 +177,7 @@ private:
                     }
                 } else {
                     // It has closed its socket, or writes nonsense: it can be of no use any more.
-                    nursery_.kill(serial);
+                    kill_child(serial);
                 }
             });
     }
@@ -231,6 +255,7 @@ private:
     std::vector<std::unique_ptr<child_slot>> slots_;
     child_serial last_serial_ = 0;
     bool stopped_ = false;
+    bool flushing_ = false;
 };
 
 }  // namespace

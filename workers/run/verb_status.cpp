@@ -34,14 +34,22 @@ options::options_description describe(const program&) {
     out.add_options()(
         "management-url",
         options::value<std::string>()->value_name("URL"),
-        "of the broker's HTTP API; default: LOVAGE_MANAGEMENT_URL, else port 15672 of the "
-        "broker's host")(
+        "of the broker's HTTP API; default: LOVAGE_MANAGEMENT_URL, else the broker's host "
+        "and its port + 10000")(
         "all", options::bool_switch(), "queues of all virtual hosts, not only the address's");
     return out;
 }
 
 options::positional_options_description positions() {
     return {};
+}
+
+/// That of the broker with this AMQP port; an amqps port tells nothing.
+std::uint16_t default_management_port(const net::uri& broker) {
+    constexpr int port_max = 65535;
+    const bool known = !broker.tls && broker.port + management_port_distance <= port_max;
+    return known ? static_cast<std::uint16_t>(broker.port + management_port_distance)
+                 : management_port_default;
 }
 
 management_address address_of(const net::uri& broker, const options::variables_map& values) {
@@ -51,7 +59,8 @@ management_address address_of(const net::uri& broker, const options::variables_m
     } else if (const char* variable = std::getenv(management_url_variable)) {
         text = variable;
     }
-    management_address out{broker.host, management_port_default, broker.user, broker.password};
+    management_address out{
+        broker.host, default_management_port(broker), broker.user, broker.password};
     std::string problem;
     if (!text.empty() && !parse_management_url(text, out, problem)) {
         throw usage_error("the management URL cannot be read: " + problem);

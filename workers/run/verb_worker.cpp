@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <iostream>
 #include <iterator>
+#include <sys/resource.h>
 #include <thread>
 #include <unistd.h>
 
@@ -39,7 +40,8 @@ options::options_description describe(const program& self) {
     out.add_options()(
         "queues,Q",
         options::value<std::vector<std::string>>()->composing()->value_name("A,B"),
-        ("queues to consume; default: " + default_queue(self)).c_str())(
+        ("queues to consume; default: " + default_queue(self) + " and the queues of the tasks")
+            .c_str())(
         "concurrency,c",
         options::value<int>()->default_value(cores)->value_name("N"),
         "tasks at a time; default: one for each core")(
@@ -70,8 +72,18 @@ options::options_description describe(const program& self) {
         "tasks' own limits (3 unless they say otherwise)")(
         "transient-results",
         options::bool_switch(),
-        "results need not survive a restart of the broker: faster");
+        "results need not survive a restart of the broker; faster on RabbitMQ");
     return out;
+}
+
+/// Each child costs one. The limit that programs start with is low for old ones that use select();
+/// children keep it.
+void allow_all_descriptors() {
+    rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        ::setrlimit(RLIMIT_NOFILE, &files);
+    }
 }
 
 /// A fork of a process with threads gives a child whose locks may be held by nobody.
@@ -95,12 +107,24 @@ int number(const options::variables_map& values, const char* name, int least, in
     return value;
 }
 
+/// The default queue first, then those that tasks have of their own.
+std::vector<std::string> queues_of_tasks(const program& self) {
+    std::vector<std::string> out{default_queue(self)};
+    for (const task_entry& task : self.application->tasks().entries()) {
+        const std::string_view own = task.options().queue;
+        if (!own.empty() && std::ranges::find(out, own) == out.end()) {
+            out.emplace_back(own);
+        }
+    }
+    return out;
+}
+
 worker_options read_options(const program& self, const options::variables_map& values) {
     worker_options out;
     out.broker = parse_address(broker_url(self, values));
     out.queues = values.count("queues") != 0
                      ? split_names(values["queues"].as<std::vector<std::string>>())
-                     : std::vector<std::string>{default_queue(self)};
+                     : queues_of_tasks(self);
     std::string problem;
     const auto node = expand_node_name(values["hostname"].as<std::string>(), host_name(), problem);
     if (!node.has_value()) {
@@ -136,13 +160,13 @@ int run(const program& self, const options::variables_map& values) {
         return exit_failed;
     }
     if (pool == "prefork") {
-        std::cout.flush();
         source = nursery::open([&tasks](int socket) { return run_child(tasks, socket); });
         if (!source.has_value()) {
             std::cerr << self.name << " worker: cannot fork: " << std::strerror(errno) << '\n';
             return exit_failed;
         }
     }
+    allow_all_descriptors();
     return run_worker(tasks, how, std::move(source));
 }
 

@@ -1,5 +1,6 @@
 #include "workers/run/worker.hpp"
 
+#include "framework/amqp/capabilities.hpp"
 #include "framework/base/log.hpp"
 #include "workers/run/worker_process.hpp"
 
@@ -114,6 +115,7 @@ void worker::subscribe(std::size_t consumer) {
     what.queue = one.queue();
     what.tag = options_.node + "." + std::to_string(consumer);
     what.prefetch = options_.prefetch;
+    what.arguments.set(amqp::uncounted_requeue_argument, true);
     one.id = consuming_->consume(std::move(what), consumers_[consumer]);
 }
 
@@ -158,7 +160,12 @@ void worker::lost(queue_consumer& from, std::size_t index, const client::problem
 }
 
 void worker::delivered(queue_consumer& from, const client::delivery& message) {
-    const message_view view{from.queue(), message.properties, message.body, message.redelivered};
+    const message_view view{
+        from.queue(),
+        message.properties,
+        message.body,
+        message.redelivered,
+        consuming_->requeue_may_be_uncounted()};
     pool_.delivered(message.ref, view, random_(), now());
     carry_out();
 }
@@ -166,7 +173,7 @@ void worker::delivered(queue_consumer& from, const client::delivery& message) {
 void worker::disconnected(const client::problem& why, milliseconds) {
     if (!ever_connected_ && why.code == broker_errc::access_denied) {
         // Waiting would not help: the address or the password is wrong.
-        fail(why.text);
+        fail(why.text, exit_unavailable);
     }
 }
 
@@ -188,7 +195,7 @@ void worker::executor_answered(executor_id executor, answer&& what) {
 }
 
 void worker::executors_broken(std::string_view why) {
-    fail(why);
+    fail(why, exit_failed);
 }
 
 // Time, signals, the end.
@@ -231,12 +238,12 @@ void worker::wait_for_signal() {
     });
 }
 
-void worker::fail(std::string_view why) {
+void worker::fail(std::string_view why, int status) {
     if (finished_) {
         return;
     }
     std::fprintf(stderr, "lovage: %.*s\n", static_cast<int>(why.size()), why.data());
-    status_ = exit_unavailable;
+    status_ = status;
     pool_.stop();
     carry_out();
 }

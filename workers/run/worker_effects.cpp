@@ -75,12 +75,15 @@ void worker::perform(const publish_result& what) {
 }
 
 void worker::perform(publish_progress& what) {
+    if (!publishing_->connected()) {
+        return;  // old news by then, and results need the room
+    }
     client::publication message;
     message.routing_key = std::move(what.queue);
     message.properties = std::move(what.properties);
     message.body = std::move(what.body);
     message.mandatory = false;
-    publishing_->publish(std::move(message), publish_timeout, nullptr);
+    publishing_->publish(std::move(message), progress_timeout, nullptr);
 }
 
 void worker::perform(publish_follow_up& what) {
@@ -89,11 +92,10 @@ void worker::perform(publish_follow_up& what) {
     message.routing_key = copy.queue;
     message.properties = std::move(copy.properties);
     message.body = std::move(copy.body);
-    const bool dead = copy.queue.ends_with(dead_queue_suffix) && copy.delay == milliseconds(0);
     auto waiter = on_published(
-        [this, id = what.delivery, queue = dead ? copy.queue : std::string()](
+        [this, id = what.delivery, queue = copy.dead ? copy.queue : std::string()](
             const client::problem* failed) { follow_up_published(id, queue, failed); });
-    if (!dead) {
+    if (!copy.dead) {
         queues_.publish_delayed(
             copy.queue,
             std::move(message),

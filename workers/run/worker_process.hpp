@@ -24,6 +24,8 @@ namespace asio = boost::asio;
 
 /// Messages wait for the connection as long as it takes; draining has its own deadline.
 inline constexpr milliseconds publish_timeout = std::chrono::hours(24);
+/// Progress that does not get out in this time is of no interest any more.
+inline constexpr milliseconds progress_timeout = std::chrono::seconds(10);
 /// Until a subscription that the broker has refused is tried again.
 inline constexpr milliseconds resubscribe_pause = std::chrono::seconds(5);
 
@@ -84,7 +86,7 @@ private:
     void carry_out();
     void rearm();
     void finish(bool clean);
-    void fail(std::string_view why);
+    void fail(std::string_view why, int status);
 
     void perform(const start_executor& what) { executors_->start(what.executor); }
     void perform(const kill_executor& what) { executors_->kill(what.executor); }

@@ -1,4 +1,5 @@
 // Rows 154 to 179: consumers, basic.get, acknowledgements, prefetch.
+#include "framework/amqp/capabilities.hpp"
 #include "tests/broker/core/harness.hpp"
 
 namespace lovage::broker::test {
@@ -264,6 +265,37 @@ TEST_F(Delivery, ReturnedMessagesAreCountedAndMarked) {
         peer.nack(1, static_cast<std::uint64_t>(round) + 1, true);
     }
     EXPECT_EQ(broker.journal.records.back(), "returned 1 1 3");
+}
+
+TEST_F(Delivery, ConsumerMayHaveOnlyItsLossesCounted) {
+    publish({"a"});
+    auto subscribe = consume("q", "tag");
+    subscribe.arguments.set(amqp::uncounted_requeue_argument, true);
+    peer.send(1, subscribe);
+    peer.expect<amqp::basic::consume_ok>(1);
+    const auto first = peer.expect_delivery(1);
+    peer.send(1, amqp::basic::cancel{"tag", false});
+    peer.expect<amqp::basic::cancel_ok>(1);
+    peer.nack(1, first.delivery_tag, true);
+    EXPECT_EQ(broker.journal.records.back(), "returned 1 1 0");
+
+    peer.send(1, subscribe);
+    peer.expect<amqp::basic::consume_ok>(1);
+    const auto second = peer.expect_delivery(1);
+    EXPECT_TRUE(second.redelivered);
+    EXPECT_EQ(second.read().headers.value_or(amqp::table{}).find("x-delivery-count"), nullptr);
+    peer.vanish();
+    EXPECT_EQ(broker.journal.records.back(), "returned 1 1 1");
+}
+
+TEST_F(Delivery, WhatTheBrokersStopTakesAwayIsNotCounted) {
+    publish({"a"});
+    start_consumer(peer, 1, "q", "tag");
+    peer.expect_delivery(1);
+
+    broker.shut_down();
+
+    EXPECT_EQ(broker.journal.records.back(), "returned 1 1 0");
 }
 
 TEST_F(Delivery, RejectedWithoutRequeueIsGone) {

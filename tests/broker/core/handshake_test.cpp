@@ -54,7 +54,8 @@ TEST_F(Handshake, ProtocolHeaderIsAnsweredByStart) {
           "connection.blocked",
           "authentication_failure_close",
           "per_consumer_qos",
-          "lovage.ordered_store"}) {
+          "lovage.ordered_store",
+          "lovage.uncounted_requeue"}) {
         ASSERT_NE(told->find(name), nullptr) << name;
         EXPECT_EQ(*told->find(name), amqp::field_value(true));
     }

@@ -125,6 +125,21 @@ TEST(Perform, RefusesWhatIsToFollowTheTaskInsteadOfLosingIt) {
     }
 }
 
+TEST(Perform, FailsInsteadOfAResultThatIsTooLarge) {
+    const registry tasks = test_tasks();
+    const auto run = [&](std::size_t octets) {
+        const sent_message call =
+            make_call("t.large", "a", how(), "[" + std::to_string(octets) + "]");
+        return perform(tasks, {{}, encode_properties(call.properties), call.body}, {}).result;
+    };
+
+    EXPECT_EQ(run(1000).kind, outcome_kind::success);
+    const outcome got = run(body_octets_max);  // and its quotation marks
+    EXPECT_EQ(got.kind, outcome_kind::failed);
+    EXPECT_EQ(got.problem.type, "EncodeError");
+    EXPECT_TRUE(got.value.empty());
+}
+
 TEST(Perform, RefusesABodyThatIsNoJson) {
     const registry tasks = test_tasks();
     const sent_message call = make_call("t.add");

@@ -4,6 +4,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 namespace lovage::workers::test {
 namespace {
 
@@ -188,117 +190,32 @@ TEST_F(Pool, BuriesAMessageThatTheExecutorCannotDecode) {
     EXPECT_EQ(count<acknowledge>(), 1U);
 }
 
-TEST_F(Pool, GivesTheMessageBackWhenItsProcessDies) {
-    start();
-    const auto tag = deliver(make_call("t.add"));
-
-    pool_.executor_lost(0, "signal 11", now());
-
-    ASSERT_EQ(count<requeue>(), 1U);
-    EXPECT_EQ(all<requeue>()[0].ref.tag, tag);
-    EXPECT_EQ(count<start_executor>(), 1U);
-    EXPECT_THAT(notes(), Contains("task_crashed"));
-}
-
-TEST_F(Pool, BuriesATaskAfterTheLastAllowedCrash) {
+TEST_F(Pool, BuriesAMessageThatIsTooLongForItsSockets) {
     start();
     sent_message call = make_call("t.add");
-    call.header(delivery_count_header, std::int64_t{2});
-    deliver(call, true);
-    ASSERT_EQ(count<run_job>(), 1U);
-
-    pool_.executor_lost(0, "signal 11", now());
-    confirm_all();
-    EXPECT_THAT(last_result(), HasSubstr("WorkerLostError"));
-    EXPECT_THAT(last_result(), HasSubstr("3 worker processes"));
-    confirm_all();
-
-    ASSERT_EQ(count<publish_follow_up>(), 1U);
-    const follow_up dead = all<publish_follow_up>()[0].message;
-    EXPECT_EQ(header_text(dead.properties, dead_reason_header), "worker_lost");
-    EXPECT_EQ(header_text(dead.properties, dead_crashes_header), "3");
-    EXPECT_EQ(count<requeue>(), 0U);
-    EXPECT_EQ(count<acknowledge>(), 1U);
-}
-
-TEST_F(Pool, BuriesWithoutRunningWhatKilledWholeWorkers) {
-    start();
-    sent_message call = make_call("t.fragile");
-    call.header(delivery_count_header, std::int64_t{2});
-    deliver(call, true);
+    call.body.assign(body_octets_max + 1, ' ');
+    deliver(call);
 
     EXPECT_EQ(count<run_job>(), 0U);
-    EXPECT_THAT(last_result(), HasSubstr("WorkerLostError"));
+    EXPECT_THAT(last_result(), HasSubstr("are the most"));
+    confirm_all();
+    ASSERT_EQ(count<publish_follow_up>(), 1U);
+    EXPECT_TRUE(all<publish_follow_up>()[0].message.dead);
 }
 
-TEST_F(Pool, CountsCrashesItselfWhereTheBrokerDoesNot) {
+TEST_F(Pool, DoesNotRunWhatHasExpiredWhileItWaited) {
     start();
-    deliver(make_call("t.add"), true);  // came back, and no count with it
-    pool_.executor_lost(0, "signal 11", now());
+    deliver(make_call("t.add", "a"));
+    deliver(make_call("t.add", "b", how().expires(epoch + milliseconds(1000))));
+    deliver(make_call("t.add", "c"));
+    advance(milliseconds(1000));
+    answer_success(0);
     collect();
 
-    EXPECT_EQ(count<requeue>(), 0U);
-    ASSERT_EQ(count<publish_follow_up>(), 1U);
-    const follow_up copy = all<publish_follow_up>()[0].message;
-    EXPECT_EQ(copy.queue, "work");
-    EXPECT_EQ(header_text(copy.properties, crash_count_header), "2");
-    confirm_all();
-    EXPECT_EQ(count<acknowledge>(), 1U);
-}
-
-TEST_F(Pool, RestartsAProcessLaterWhenItDiesAgainQuickly) {
-    start();
-    pool_.executor_lost(0, "exit 1", now());
-    EXPECT_EQ(count<start_executor>(), 1U);
-    pool_.executor_started(0, now());
-    pool_.executor_lost(0, "exit 1", now());
-    EXPECT_EQ(count<start_executor>(), 1U);
-    ASSERT_TRUE(pool_.next_deadline().has_value());
-    EXPECT_EQ(*pool_.next_deadline(), now_ + restart_delay_first);
-
-    advance(restart_delay_first);
-
-    EXPECT_EQ(count<start_executor>(), 2U);
-}
-
-TEST_F(PoolOfTwo, DoesNotBlameATaskThatWasGivenToADeadProcess) {
-    start();
-    deliver(make_call("t.add"));
-
-    pool_.executor_lost(0, "signal 9", now(), true);
-    pool_.check_invariants();
-
-    EXPECT_EQ(count<requeue>(), 0U);
-    ASSERT_EQ(count<run_job>(), 2U);
-    EXPECT_EQ(all<run_job>()[1].executor, 1U);
-}
-
-TEST_F(Pool, KillsATaskAtItsTimeLimitAndReportsIt) {
-    start();
-    deliver(make_call("t.slow"));
-    EXPECT_EQ(*pool_.next_deadline(), now_ + milliseconds(5000));
-    advance(milliseconds(4999));
-    EXPECT_EQ(count<kill_executor>(), 0U);
-
-    advance(milliseconds(1));
-    EXPECT_EQ(count<kill_executor>(), 1U);
-    EXPECT_THAT(last_result(), HasSubstr("TimeLimitExceeded"));
-    confirm_all();
-    EXPECT_EQ(count<acknowledge>(), 1U);
-    pool_.executor_lost(0, "signal 9", now());
-
-    EXPECT_EQ(count<start_executor>(), 1U);
-    EXPECT_EQ(count<requeue>(), 0U);
-}
-
-TEST_F(Pool, IgnoresAnAnswerThatComesAfterTheTimeLimit) {
-    start();
-    deliver(make_call("t.slow"));
-    advance(milliseconds(5000));
-
-    answer_success(0);
-
-    EXPECT_EQ(count<publish_result>(), 1U);
+    EXPECT_THAT(last_result(), HasSubstr("REVOKED"));
+    EXPECT_EQ(count<run_job>(), 2U);
+    EXPECT_EQ(pool_.running(), 1U);
+    EXPECT_EQ(pool_.waiting(), 0U);
 }
 
 TEST_F(Pool, DropsTheAcknowledgementOfALostDelivery) {
@@ -457,6 +374,12 @@ TEST_F(PoolOfTwo, StopGivesEverythingBackAtOnce) {
     pool_.check_invariants();
 
     EXPECT_EQ(count<requeue>(), 3U);
+    EXPECT_EQ(count<kill_executor>(), 2U);
+    const auto gives_back = [](const effect& one) { return std::holds_alternative<requeue>(one); };
+    const auto kills = [](const effect& one) { return std::holds_alternative<kill_executor>(one); };
+    const auto first = std::ranges::find_if(seen_, gives_back);
+    EXPECT_EQ(std::find_if(first, seen_.end(), kills), seen_.end())
+        << "nobody may get a message while its task still runs here";
     EXPECT_EQ(count<pool_finished>(), 1U);
     EXPECT_EQ(pool_.active(), 0U);
     EXPECT_FALSE(pool_.next_deadline().has_value());

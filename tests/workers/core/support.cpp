@@ -8,13 +8,15 @@ namespace {
 
 constexpr auto add = task<"t.add">([](int a, int b) { return a + b; });
 constexpr auto slow = task<"t.slow">([] {}, {.time_limit = std::chrono::seconds(5)});
+constexpr auto large =
+    task<"t.large">([](int octets) { return std::string(static_cast<std::size_t>(octets), 'x'); });
 constexpr auto fragile = task<"t.fragile">([] {}, {.max_crashes = 2});
 
 }  // namespace
 
 registry test_tasks() {
-    return registry(
-        std::vector<task_entry>{task_entry(add), task_entry(slow), task_entry(fragile)});
+    return registry(std::vector<task_entry>{
+        task_entry(add), task_entry(slow), task_entry(fragile), task_entry(large)});
 }
 
 sent_message make_call(
@@ -42,7 +44,7 @@ std::uint64_t pool_fixture::deliver(
     bool redelivered,
     client::consumer_id consumer) {
     const std::string properties = encode_properties(message.properties);
-    const message_view view{"work", properties, message.body, redelivered};
+    const message_view view{"work", properties, message.body, redelivered, losses_counted_};
     const std::uint64_t tag = next_tag_++;
     pool_.delivered({consumer, 1, tag}, view, 42, now());
     pool_.check_invariants();

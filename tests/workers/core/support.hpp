@@ -47,6 +47,8 @@ protected:
         const sent_message& message,
         bool redelivered = false,
         client::consumer_id consumer = 1);
+    /// Of the next messages: the broker tells what was lost from what was given back.
+    bool losses_counted_ = true;
     void answer_success(executor_id executor, std::string value = "7");
     void answer_outcome(executor_id executor, outcome result);
     /// Confirms every publication that was asked for since the last call.

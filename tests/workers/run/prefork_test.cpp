@@ -82,6 +82,35 @@ TEST_F(Prefork, ReplacesAChildThatIsKilledWhileItIsIdle) {
     EXPECT_EQ(caller().delay(add, 2, 2).get(), 4);
 }
 
+TEST_F(Prefork, TaskThatMeetsADeadChildIsNotBlamed) {
+    const auto worker = start_worker({"-c", "1", "--max-crashes", "1"});
+    ASSERT_EQ(caller().delay(add, 1, 1).get(), 2);
+    worker->signal(SIGSTOP);
+    ::kill(descendants(worker->pid())[1], SIGKILL);
+    const auto call = caller().delay(add, 2, 3);
+
+    worker->signal(SIGCONT);
+
+    EXPECT_EQ(call.get(), 5);
+}
+
+TEST_F(Prefork, StartsMoreChildrenThanASocketHoldsRequestsFor) {
+    auto worker = start_worker({"-c", "700"});
+
+    EXPECT_EQ(caller().delay(add, 1, 2).get(), 3);
+
+    worker->signal(SIGTERM);
+    EXPECT_EQ(worker->wait(), 0);
+}
+
+TEST_F(Prefork, ChildrenWriteWhatTheirTasksPrint) {
+    const auto worker = start_worker({"-c", "1"});
+
+    EXPECT_EQ(caller().send_raw("demo.print", "[\"hello from a task\"]").get(), nullptr);
+
+    EXPECT_EQ(worker->read_line(), "hello from a task");
+}
+
 TEST_F(Prefork, NobodyIsOrphanedWhenTheWorkerIsKilled) {
     auto worker = start_worker({"-c", "3"});
     const auto call = caller().delay(progress, 10000);
@@ -102,7 +131,7 @@ TEST_F(Prefork, EndsWhenItsNurseryIsKilled) {
 
     ::kill(family.front(), SIGKILL);
 
-    EXPECT_EQ(worker->wait(), 69);
+    EXPECT_EQ(worker->wait(), 1);
     EXPECT_THAT(worker->stderr_text(), HasSubstr("the process that makes the children"));
 }
 

@@ -11,6 +11,8 @@ std::string program_path(const std::string& name) {
 
 namespace {
 
+constexpr std::uint16_t not_found = 404;
+
 std::string field(const std::string& line, const std::string& name) {
     const std::size_t begin = line.find(name + "=");
     if (begin == std::string::npos) {
@@ -84,7 +86,10 @@ finished worker_fixture::command(const std::string& program, std::vector<std::st
 std::size_t worker_fixture::ready(const std::string& queue) {
     try {
         return connection_->queue_status(queue).messages;
-    } catch (const broker_error&) {
+    } catch (const broker_error& problem) {
+        if (problem.reply_code() != not_found) {
+            throw;
+        }
         return 0;
     }
 }

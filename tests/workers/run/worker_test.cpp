@@ -148,6 +148,22 @@ TEST_P(Worker, DrainsOnSigtermWithoutLosingATask) {
     EXPECT_EQ(ready("demo.dead"), 0U);
 }
 
+TEST_P(Worker, StoppingWorkersIsNoCrashOfWhatTheyGiveBack) {
+    const auto running = caller().delay(progress, 1'000'000);
+    const auto waiting = caller().delay(add, 1, 2);
+    for (int stops = 0; stops < 5; ++stops) {
+        auto worker = start({"-c", "1", "--prefetch", "2", "--grace", "0.1"});
+        ASSERT_TRUE(eventually([&] { return running.state() == task_state::progress; }));
+        worker->signal(stops % 2 == 0 ? SIGTERM : SIGQUIT);
+        ASSERT_EQ(worker->wait(), 1);
+    }
+
+    const auto worker = start({"-c", "2"});
+
+    EXPECT_EQ(waiting.get(), 3);
+    EXPECT_EQ(ready("demo.dead"), 0U);
+}
+
 TEST_P(Worker, FinishesItsTaskWhileItDrains) {
     auto worker = start({"-c", "1"});
     const auto call = caller().delay(progress, 10);
@@ -192,6 +208,7 @@ TEST_P(Worker, StopsAtOnceOnTheSecondSigterm) {
     worker->signal(SIGTERM);
 
     EXPECT_EQ(worker->wait(), 1);
+    EXPECT_TRUE(eventually([&] { return ready("demo") == 1; }));
 }
 
 TEST_P(Worker, FinishesEveryTaskThoughTheBrokerIsKilledAndRestarted) {
