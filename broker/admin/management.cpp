@@ -118,7 +118,7 @@ std::optional<std::string> base64_decoded(std::string_view text) {
     return decoded;
 }
 
-bool logged_in(const request& asked, const management::sources& from) {
+bool logged_in(const request& asked, bool from_here, const management::sources& from) {
     const std::string_view header = asked[http::field::authorization];
     constexpr std::string_view scheme = "Basic ";
     if (!header.starts_with(scheme)) {
@@ -130,10 +130,10 @@ bool logged_in(const request& asked, const management::sources& from) {
     }
     const std::size_t colon = pair->find(':');
     return colon != std::string::npos &&
-           from.login(pair->substr(0, colon), pair->substr(colon + 1));
+           from.login(pair->substr(0, colon), pair->substr(colon + 1), from_here);
 }
 
-response answer(const request& asked, const management::sources& from) {
+response answer(const request& asked, bool from_here, const management::sources& from) {
     response reply{http::status::ok, asked.version()};
     reply.set(http::field::content_type, "application/json");
     const auto fail = [&](http::status status, const char* error, const char* reason) {
@@ -144,7 +144,7 @@ response answer(const request& asked, const management::sources& from) {
     const std::string_view target = asked.target();
     const std::string_view path = target.substr(0, target.find('?'));
     constexpr std::string_view queues_path = "/api/queues";
-    if (!logged_in(asked, from)) {
+    if (!logged_in(asked, from_here, from)) {
         reply.set(http::field::www_authenticate, "Basic realm=\"lovage management\"");
         fail(http::status::unauthorized, "not_authorised", "Login failed");
     } else if (asked.method() != http::verb::get) {
@@ -154,8 +154,11 @@ response answer(const request& asked, const management::sources& from) {
     } else if (path == queues_path) {
         reply.body() = queues_json(from.view(), std::nullopt);
     } else if (path.starts_with("/api/queues/")) {
-        const auto vhost = percent_decoded(path.substr(queues_path.size() + 1));
-        if (vhost) {
+        const std::string_view rest = path.substr(queues_path.size() + 1);
+        const auto vhost = percent_decoded(rest);
+        if (rest.find('/') != std::string_view::npos) {
+            fail(http::status::not_found, "Object Not Found", "Not Found");
+        } else if (vhost) {
             reply.body() = queues_json(from.view(), *vhost);
         } else {
             fail(http::status::bad_request, "bad_request", "the path is not percent-encoded");
@@ -172,7 +175,11 @@ response answer(const request& asked, const management::sources& from) {
 class http_session : public std::enable_shared_from_this<http_session> {
 public:
     http_session(boost::asio::ip::tcp::socket socket, const management::sources& from)
-        : stream_(std::move(socket)), from_(from) {}
+        : stream_(std::move(socket)), from_(from) {
+        error_code unknown;
+        const auto peer = stream_.socket().remote_endpoint(unknown);
+        from_here_ = !unknown && peer.address().is_loopback();
+    }
 
     void read() {
         parser_.emplace();
@@ -182,7 +189,7 @@ public:
         http::async_read(
             stream_, buffer_, *parser_, [self = shared_from_this()](error_code error, std::size_t) {
                 if (!error) {
-                    self->write(answer(self->parser_->get(), self->from_));
+                    self->write(answer(self->parser_->get(), self->from_here_, self->from_));
                 }
             });
     }
@@ -200,6 +207,7 @@ private:
 
     boost::beast::tcp_stream stream_;
     management::sources from_;
+    bool from_here_ = false;
     boost::beast::flat_buffer buffer_{header_octets_max + body_octets_max};
     std::optional<http::request_parser<http::string_body>> parser_;
     response reply_;

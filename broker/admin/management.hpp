@@ -33,7 +33,9 @@ class management {
 public:
     struct sources {
         std::function<management_view()> view;
-        std::function<bool(const std::string& user, const std::string& password)> login;
+        /// `from_here`: the client is on this machine.
+        std::function<bool(const std::string& user, const std::string& password, bool from_here)>
+            login;
     };
 
     /// Listens; throws start_error.

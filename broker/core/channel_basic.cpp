@@ -152,6 +152,9 @@ void channel::deliver(consumer& taker, queued_message item) {
     if (!taker.no_ack) {
         ++taker.outstanding;
         ++outstanding_;
+        if (owner_.blocked()) {
+            engine_.note_blocked_holder();
+        }
         unacked_.push_back(
             {tag, taker.source, &taker, true, taker.counts_requeues, std::move(item)});
     }

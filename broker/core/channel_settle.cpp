@@ -7,6 +7,8 @@ namespace lovage::broker {
 namespace {
 
 constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
+/// Settled deliveries that may stand between open ones without being looked after.
+constexpr std::size_t settled_kept_max = 64;
 
 }  // namespace
 
@@ -67,6 +69,18 @@ void channel::trim_unacked() {
         unacked_.pop_front();
         --settled_in_unacked_;
     }
+    if (settled_in_unacked_ < settled_kept_max || settled_in_unacked_ < unacked_.size() / 2) {
+        return;
+    }
+    // One delivery is open for long while others come and go: their places must not pile up.
+    ring<unacked_delivery> open;
+    for (std::size_t i = 0; i < unacked_.size(); ++i) {
+        if (unacked_[i].source != nullptr) {
+            open.push_back(std::move(unacked_[i]));
+        }
+    }
+    unacked_ = std::move(open);
+    settled_in_unacked_ = 0;
 }
 
 fault channel::settle(std::uint64_t tag, bool multiple, verdict how) {

@@ -159,6 +159,11 @@ bool connection::must_wait(const amqp::frame& in) {
     return true;
 }
 
+void connection::input_resumed() {
+    input_stopped_ = false;
+    last_received_ = owner_.now();
+}
+
 bool connection::holds_deliveries() const {
     return std::ranges::any_of(
         channels_, [](const auto& each) { return !each.second->unacked().empty(); });

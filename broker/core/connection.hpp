@@ -52,6 +52,8 @@ public:
     void drained(std::size_t pending);
     /// The disk has reached what a held reply waits for; true when the connection can go on.
     bool disk_reached(lsn reached);
+    /// The alarm has stopped it.
+    [[nodiscard]] bool blocked() const { return blocked_; }
     /// Something that was delivered here waits to be acknowledged.
     [[nodiscard]] bool holds_deliveries() const;
     /// The alarm is over.
@@ -74,6 +76,8 @@ public:
     /// Input is left unread until something happens: a reply waits for the disk, output has to be
     /// sent first, or the alarm is on.
     [[nodiscard]] bool stopped() const { return input_stopped_; }
+    /// Is read from again; until now its silence was ours.
+    void input_resumed();
     /// Octets of contents that are not complete, over all channels.
     std::size_t unfinished_octets = 0;
 

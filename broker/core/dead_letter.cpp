@@ -5,6 +5,7 @@
 #include "framework/amqp/properties.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 
 namespace lovage::broker {
@@ -60,7 +61,10 @@ field_array updated_deaths(const table& headers, const death& now) {
     }
     table entry = *same->as<table>();
     const field_value* count = entry.find("count");
-    entry.set("count", (count == nullptr ? 0 : count->integer().value_or(0)) + std::int64_t{1});
+    const std::int64_t before = count == nullptr ? 0 : count->integer().value_or(0);
+    // The header may be a publisher's own making.
+    constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+    entry.set("count", before < 0 ? std::int64_t{1} : before + (before == most ? 0 : 1));
     deaths.erase(same);
     deaths.insert(deaths.begin(), std::move(entry));
     return deaths;

@@ -229,9 +229,14 @@ void engine::disk_alarm(bool on, clock_reading clock) {
 }
 
 void engine::unblock_all() {
-    if (blocked_.empty() || alarmed()) {
+    if (blocked_.empty()) {
         return;
     }
+    if (alarmed()) {
+        unblock_holders();
+        return;
+    }
+    holders_blocked_ = false;
     for (const connection_id id : std::exchange(blocked_, {})) {
         if (connection* known = find(id); known != nullptr) {
             known->unblock();
@@ -239,12 +244,31 @@ void engine::unblock_all() {
     }
 }
 
+bool engine::reserve_used_up() const {
+    const auto reserve = reserve_ends_at * static_cast<double>(options_.memory_octets_max);
+    return static_cast<double>(memory_octets_) > reserve;
+}
+
 bool engine::publishes_wait(const connection& from) const {
     if (!alarmed() || disk_alarm_) {
         return disk_alarm_;
     }
-    const auto reserve = reserve_ends_at * static_cast<double>(options_.memory_octets_max);
-    return static_cast<double>(memory_octets_) > reserve || !from.holds_deliveries();
+    return reserve_used_up() || !from.holds_deliveries();
+}
+
+/// The alarm goes on, but there is a reserve again for those who hold deliveries.
+void engine::unblock_holders() {
+    if (disk_alarm_ || reserve_used_up() || !std::exchange(holders_blocked_, false)) {
+        return;
+    }
+    for (const connection_id id : std::exchange(blocked_, {})) {
+        connection* known = find(id);
+        if (known != nullptr && known->holds_deliveries()) {
+            known->unblock();
+        } else if (known != nullptr) {
+            blocked_.push_back(id);
+        }
+    }
 }
 
 octets engine::alarm_reason() const {
@@ -388,6 +412,7 @@ void engine::close(connection& what) {
     effects_.close.push_back(what.id());
 }
 void engine::resume(connection& what) {
+    what.input_resumed();
     effects_.resume.push_back(what.id());
 }
 void engine::wait_for_disk(connection& what) {
@@ -397,6 +422,7 @@ void engine::wait_for_disk(connection& what) {
 }
 void engine::block(connection& what) {
     blocked_.push_back(what.id());
+    holders_blocked_ = holders_blocked_ || what.holds_deliveries();
 }
 
 void engine::log(log_level level, std::string text) {

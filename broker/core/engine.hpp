@@ -33,7 +33,7 @@ struct user {
 
 struct engine_options {
     std::string product = "lovage";
-    std::string version = "0.1.0";
+    std::string version = "0";
     std::string node_name = "lovage";
     std::vector<user> users{{"guest", "guest", true}};
     std::vector<std::string> vhosts{"/"};
@@ -204,6 +204,8 @@ public:
     [[nodiscard]] octets alarm_reason() const;
     /// A connection has been stopped by the alarm; resumed when it is over.
     void block(connection& what);
+    /// A connection that is stopped by the alarm has got a delivery.
+    void note_blocked_holder() { holders_blocked_ = true; }
     /// Its exclusive queues go with it.
     void delete_exclusive_queues(const connection& owner);
 
@@ -214,6 +216,8 @@ private:
     void dispatch_scheduled();
     void update_memory_alarm();
     void unblock_all();
+    void unblock_holders();
+    [[nodiscard]] bool reserve_used_up() const;
     void expire_messages();
     void expire_queues();
     void rewrite_messages(std::uint64_t file);
@@ -243,6 +247,7 @@ private:
     bool memory_alarm_ = false;
     bool disk_alarm_ = false;
     bool shutting_down_ = false;
+    bool holders_blocked_ = false;  ///< among blocked_ are some that hold deliveries
     std::vector<connection_id> blocked_;
 };
 

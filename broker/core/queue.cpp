@@ -172,9 +172,14 @@ void queue::requeue(queued_message back, bool counted) {
         home_.owner().log().returned(id_, back.body->id(), back.delivery_count);
     }
     ready_octets_ += back.body->body().size();
-    std::size_t place = 0;
-    while (place < ready_.size() && ready_[place].body->id() < back.body->id()) {
-        ++place;
+    std::size_t place = 0;  // ready messages are in the order of their ids
+    for (std::size_t end = ready_.size(); place < end;) {
+        const std::size_t middle = place + (end - place) / 2;
+        if (ready_[middle].body->id() < back.body->id()) {
+            place = middle + 1;
+        } else {
+            end = middle;
+        }
     }
     if (place == ready_.size()) {
         ready_.push_back(std::move(back));

@@ -80,6 +80,9 @@ public:
             if (!into.dead_letter_exchange) {
                 return invalid(name, "routing_key_but_no_dlx_defined");
             }
+            if (value->text()->size() > amqp::short_string_octets_max) {
+                return invalid(name, "routing_key_too_long");
+            }
             into.dead_letter_routing_key = std::string(*value->text());
         }
         return no_fault;

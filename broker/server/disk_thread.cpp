@@ -22,19 +22,35 @@ void disk_thread::write(store::batch&& next) {
     wake_.notify_one();
 }
 
+void disk_thread::look_for_space() {
+    {
+        const std::lock_guard lock{mutex_};
+        look_ = true;
+    }
+    wake_.notify_one();
+}
+
 void disk_thread::run() {
     for (;;) {
         report result;
         {
             std::unique_lock lock{mutex_};
-            wake_.wait(lock, [this] { return stopping_ || next_; });
-            if (!next_) {
+            wake_.wait(lock, [this] { return stopping_ || next_ || look_; });
+            if (!next_ && !look_) {
                 return;
             }
-            result.written = std::move(*next_);
-            next_.reset();
+            result.wrote = next_.has_value();
+            if (next_) {
+                result.written = std::move(*next_);
+                next_.reset();
+            }
+            look_ = false;
         }
-        result.error = writer_.write(result.written);
+        if (result.wrote) {
+            result.error = writer_.write(result.written);
+        } else {
+            writer_.look_for_space();
+        }
         result.problem = writer_.problem();
         result.counters = writer_.counters();
         result.space_low = writer_.space_low();

@@ -1,6 +1,6 @@
 // The thread that writes and syncs the log, one batch after another. The engine's thread hands a
 // batch over when the one before has come back; what arrives meanwhile is the next batch.
-// The two members below the mutex are all that the threads share.
+// What the mutex guards is all that the threads share.
 #pragma once
 
 #include "broker/store/log_writer.hpp"
@@ -24,6 +24,7 @@ public:
         std::string problem;  ///< more about the error
         store::writer_counters counters;
         bool space_low = false;
+        bool wrote = true;  ///< false after look_for_space(): no batch, no error
     };
 
     /// `done` is called on the disk thread for each batch; it is to post the report elsewhere.
@@ -35,6 +36,8 @@ public:
 
     /// Only when the one before was reported.
     void write(store::batch&& next);
+    /// Instead of a batch: finds out whether there is space again.
+    void look_for_space();
 
 private:
     void run();
@@ -43,7 +46,8 @@ private:
     std::function<void(report&&)> done_;
     std::mutex mutex_;
     std::condition_variable wake_;
-    std::optional<store::batch> next_;
+    std::optional<store::batch> next_;  ///< these three: guarded by mutex_
+    bool look_ = false;
     bool stopping_ = false;
     std::thread thread_;
 };

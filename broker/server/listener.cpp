@@ -6,7 +6,9 @@
 
 #include <boost/asio/error.hpp>
 
+#include <algorithm>
 #include <memory>
+#include <sys/resource.h>
 
 namespace lovage::broker {
 namespace {
@@ -16,6 +18,8 @@ using boost::system::error_code;
 
 constexpr std::chrono::milliseconds pause_when_out_of_files{200};
 constexpr std::chrono::seconds tls_handshake_patience{10};
+/// Of the process's limit, connections leave so many: the log must be able to open files.
+constexpr int reserved_descriptors = 64;
 
 [[noreturn]] void refuse(const std::string& where, const error_code& error) {
     std::string advice = "choose another address or port";
@@ -36,6 +40,11 @@ listener::listener(
     net::tls_context tls,
     accepted on_accepted)
     : acceptor_(io), pause_(io), tls_(std::move(tls)), on_accepted_(std::move(on_accepted)) {
+    rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) == 0 &&
+        files.rlim_cur < static_cast<rlim_t>(descriptors_max_)) {
+        descriptors_max_ = std::max(static_cast<int>(files.rlim_cur) - reserved_descriptors, 1);
+    }
     const std::string where = address + ":" + std::to_string(port);
     error_code error;
     const auto parsed = boost::asio::ip::make_address(address, error);
@@ -72,10 +81,13 @@ void listener::accept() {
         if (error == boost::asio::error::operation_aborted || !acceptor_.is_open()) {
             return;
         }
-        if (!error) {
+        if (!error && socket.native_handle() < descriptors_max_) {
             hand_over(std::move(socket));
             accept();
             return;
+        }
+        if (!error) {
+            error = boost::asio::error::no_descriptors;
         }
         // A client that gave up is no reason to wait; too many open files are.
         if (error == boost::asio::error::connection_aborted) {

@@ -1,5 +1,6 @@
 // Accepts connections on one address, plain or TLS, and hands each over as a stream when its
-// handshake is done. Out of file descriptors, it waits instead of failing in a loop.
+// handshake is done. When the process's file descriptors are nearly used up, it turns clients away
+// and waits instead of failing in a loop; some are left for the log.
 #pragma once
 
 #include "framework/net/stream.hpp"
@@ -11,6 +12,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 
 namespace lovage::broker {
@@ -40,6 +42,7 @@ private:
     net::tls_context tls_;
     accepted on_accepted_;
     std::uint16_t port_ = 0;
+    int descriptors_max_ = std::numeric_limits<int>::max();  ///< larger numbers are turned away
 };
 
 }  // namespace lovage::broker

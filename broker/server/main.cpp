@@ -4,9 +4,12 @@
 
 #include <lovage/logging.hpp>
 
+#include <atomic>
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <thread>
 
 namespace {
@@ -24,9 +27,48 @@ sigset_t block_signals() {
     return signals;
 }
 
+/// Each connection costs one descriptor, and the limit that programs start with is a low one.
+void allow_all_descriptors() {
+    rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        ::setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+/// The first signal stops the node in order, a second one ends the process at once.
+class signal_waiter {
+public:
+    signal_waiter(const sigset_t& signals, broker::node& node)
+        : thread_([this, &signals, &node] { wait(signals, node); }) {}
+    signal_waiter(const signal_waiter&) = delete;
+    signal_waiter& operator=(const signal_waiter&) = delete;
+    ~signal_waiter() {
+        over_ = true;
+        ::pthread_kill(thread_.native_handle(), SIGTERM);
+        thread_.join();
+    }
+
+private:
+    void wait(const sigset_t& signals, broker::node& node) {
+        int signal = 0;
+        for (bool asked = false; !over_; asked = true) {
+            sigwait(&signals, &signal);
+            if (asked && !over_) {
+                std::_Exit(EXIT_FAILURE);
+            }
+            node.stop();
+        }
+    }
+
+    std::atomic<bool> over_ = false;
+    std::thread thread_;  // last: uses the others
+};
+
 void print_ready(const broker::server_options& options, const broker::node& node) {
     const auto address = [&](std::uint16_t port) {
-        return options.bind + ":" + std::to_string(port);
+        const bool v6 = options.bind.find(':') != std::string::npos;
+        return (v6 ? "[" + options.bind + "]" : options.bind) + ":" + std::to_string(port);
     };
     std::cout << "ready amqp=" << address(node.port());
     if (node.tls_port() != 0) {
@@ -49,16 +91,11 @@ int main(int argc, char** argv) {
                 "' is none of trace, debug, info, warning, error, off");
         }
         const sigset_t signals = block_signals();
+        allow_all_descriptors();
         broker::node node{options->server};
-        std::thread waiter{[&] {
-            int signal = 0;
-            sigwait(&signals, &signal);
-            node.stop();
-        }};
+        const signal_waiter waiter{signals, node};
         print_ready(options->server, node);
-        node.run();
-        waiter.join();
-        return EXIT_SUCCESS;
+        return node.run() ? EXIT_SUCCESS : EXIT_FAILURE;
     } catch (const broker::start_error& error) {
         std::cerr << "lovage-broker: " << error.what() << '\n';
     } catch (const std::exception& error) {

@@ -1,6 +1,7 @@
 #include "broker/server/node.hpp"
 
 #include "broker/server/restore.hpp"
+#include "broker/store/format.hpp"
 #include "framework/base/log.hpp"
 
 #include <boost/asio/post.hpp>
@@ -24,6 +25,8 @@ constexpr std::chrono::seconds stop_patience{2};
 /// More unwritten log than this, and publishers wait for the disk.
 constexpr std::size_t unwritten_octets_max = 64 * 1024 * 1024;
 constexpr double memory_share = 0.4;
+/// Buffers of connections that were idle for so many ticks are given back.
+constexpr std::uint64_t ticks_of_a_trim = 50;
 
 clock_reading read_clocks() {
     return {
@@ -52,6 +55,7 @@ engine_options engine_options_of(const server_options& options) {
     for (const auto& account : options.users) {
         result.users.push_back({account.name, account.password, account.loopback_only});
     }
+    result.version = LOVAGE_VERSION;
     result.heartbeat_seconds = options.heartbeat_seconds;
     result.message_octets_max = options.message_octets_max;
     result.memory_octets_max =
@@ -86,6 +90,12 @@ temporary_directory::~temporary_directory() {
 }
 
 node::node(const server_options& options) : options_(options) {
+    if (options_.message_octets_max > store::message_bytes_max) {
+        throw start_error(
+            "messages of " + std::to_string(options_.message_octets_max) +
+            " octets do not fit into the log; " + std::to_string(store::message_bytes_max) +
+            " are the most");
+    }
     if (options_.data_directory.empty()) {
         options_.data_directory = temporary_.emplace().path();
     }
@@ -143,13 +153,13 @@ void node::listen() {
             *options_.management_port,
             management::sources{
                 [this] { return management_snapshot(); },
-                [this](const std::string& name, const std::string& password) {
-                    return engine_->may_log_in(name, password, true);
+                [this](const std::string& name, const std::string& password, bool from_here) {
+                    return engine_->may_log_in(name, password, from_here);
                 }});
     }
 }
 
-void node::run() {
+bool node::run() {
     plain_->start();
     if (tls_) {
         tls_->start();
@@ -157,8 +167,10 @@ void node::run() {
     if (management_) {
         management_->start();
     }
+    perform();  // what recovery had to say
     arm_tick();
     io_.run();
+    return clean_;
 }
 
 void node::stop() {
@@ -239,6 +251,9 @@ void node::perform() {
         congested_.insert(congested_.end(), wanted.congested.begin(), wanted.congested.end());
     }
     feed_disk();
+    if (log_->batch_bytes() > unwritten_octets_max) {
+        set_disk_alarm(true);  // until a batch is written that leaves less behind it
+    }
     rewrite_old_file();
     if (const auto due = engine_->next_expiry_ms(); due && *due < tick_due_ms_) {
         arm_tick();
@@ -286,6 +301,16 @@ void node::arm_acks_timer() {
 
 void node::on_written(disk_thread::report&& report) {
     disk_counters_ = report.counters;
+    if (!report.wrote) {
+        disk_busy_ = false;
+        space_low_ = report.space_low;
+        space_looked_for();
+        perform();
+        if (stopping_ && sessions_.empty()) {
+            finish_stop();
+        }
+        return;
+    }
     if (report.error == store::errc::disk_full) {
         if (!std::exchange(disk_full_, true)) {
             log_event(log_level::error, "disk_full", {{"problem", report.problem}});
@@ -304,12 +329,36 @@ void node::on_written(disk_thread::report&& report) {
     const lsn reached = report.written.highest;
     log_->give_back(std::move(report.written));
     disk_full_ = false;
-    set_disk_alarm(report.space_low || log_->batch_bytes() > unwritten_octets_max);
+    space_low_ = report.space_low;
+    space_looked_for();
     engine_->durable(reached, read_clocks());
     perform();
     if (stopping_ && sessions_.empty()) {
         finish_stop();
     }
+}
+
+void node::space_looked_for() {
+    set_disk_alarm(space_low_ || log_->batch_bytes() > unwritten_octets_max);
+    if (space_low_) {
+        look_for_space_later();
+    }
+}
+
+/// With the queues drained nothing is written any more that could tell that there is space again.
+void node::look_for_space_later() {
+    if (stopping_ || std::exchange(space_timer_armed_, true)) {
+        return;
+    }
+    space_timer_.expires_after(disk_full_retry);
+    space_timer_.async_wait([this](boost::system::error_code cancelled) {
+        space_timer_armed_ = false;
+        if (cancelled || stopping_ || disk_busy_ || !space_low_) {
+            return;  // a batch under way brings the news
+        }
+        disk_busy_ = true;
+        disk_thread_->look_for_space();
+    });
 }
 
 void node::set_disk_alarm(bool on) {
@@ -346,6 +395,11 @@ void node::arm_tick() {
 
 void node::tick() {
     tick_due_ms_ = 0;  // perform() leaves the next one to us
+    if (++ticks_ % ticks_of_a_trim == 0) {
+        for (const auto& [id, each] : sessions_) {
+            each->pump().trim();
+        }
+    }
     engine_->tick(read_clocks());
     perform();
     arm_tick();
@@ -370,6 +424,7 @@ void node::begin_stop() {
     // Clients that do not read are not waited for.
     stop_timer_.expires_after(stop_patience);
     stop_timer_.async_wait([this](boost::system::error_code) {
+        out_of_patience_ = true;
         for (const auto& [id, each] : std::exchange(sessions_, {})) {
             each->pump().close_now();
         }
@@ -381,6 +436,15 @@ void node::begin_stop() {
 }
 
 void node::finish_stop() {
+    if (disk_full_ && out_of_patience_) {
+        log_event(
+            log_level::error,
+            "stopped_with_a_full_disk",
+            {{"text", "what was not confirmed is lost; what was confirmed is kept"}});
+        clean_ = false;
+        io_.stop();
+        return;
+    }
     if (disk_busy_) {
         return;  // on_written comes back here
     }

@@ -47,8 +47,8 @@ public:
     node(const node&) = delete;
     node& operator=(const node&) = delete;
 
-    /// Serves until stop() has done its work.
-    void run();
+    /// Serves until stop() has done its work. False if something could not be written.
+    bool run();
     /// From any thread: tells clients, writes what is left, then run() returns.
     void stop();
 
@@ -74,6 +74,8 @@ private:
     void feed_disk();
     void arm_acks_timer();
     void on_written(disk_thread::report&& report);
+    void space_looked_for();
+    void look_for_space_later();
     void set_disk_alarm(bool on);
     void rewrite_old_file();
     void arm_tick();
@@ -100,16 +102,22 @@ private:
     boost::asio::steady_timer tick_timer_{io_};
     boost::asio::steady_timer acks_timer_{io_};
     boost::asio::steady_timer retry_timer_{io_};
+    boost::asio::steady_timer space_timer_{io_};
     boost::asio::steady_timer stop_timer_{io_};
+    std::uint64_t ticks_ = 0;
     std::uint64_t tick_due_ms_ = 0;  // Unix time for which tick_timer_ is set
     store::writer_counters disk_counters_;
 
     bool disk_busy_ = false;
     bool acks_timer_armed_ = false;
+    bool space_timer_armed_ = false;
     bool disk_full_ = false;
+    bool space_low_ = false;
     bool disk_alarm_ = false;
     bool rewriting_ = false;
     bool stopping_ = false;
+    bool out_of_patience_ = false;
+    bool clean_ = true;
     std::vector<connection_id> congested_;
 };
 

@@ -27,6 +27,8 @@ inline constexpr std::size_t header_bytes = 64;
 inline constexpr std::size_t record_header_bytes = 21;
 /// A longer payload is never written; the engine's message limit keeps far below it.
 inline constexpr std::size_t payload_bytes_max = std::size_t{1} << 30U;
+/// Longest body whose record keeps below that, whatever properties and queues it has.
+inline constexpr std::size_t message_bytes_max = payload_bytes_max / 2;
 /// How far numbers jump at a restart: more than a torn batch may have records.
 inline constexpr std::uint64_t lsn_restart_gap = std::uint64_t{1} << 20U;
 /// How far a sequence number may run ahead and still be believed when a tail is searched.

@@ -15,6 +15,12 @@ bool is_disk_full(const boost::system::error_code& error) {
            error == boost::system::error_code{EDQUOT, boost::system::system_category()};
 }
 
+/// Nothing was done, and a later try may succeed: no space, or no descriptor for another file.
+bool may_pass(const boost::system::error_code& error) {
+    return is_disk_full(error) || error == boost::system::errc::too_many_files_open ||
+           error == boost::system::errc::too_many_files_open_in_system;
+}
+
 /// Fills in the checksums of the records in `bytes`.
 void finish_records(char* at, std::size_t bytes, std::uint32_t seed) {
     for (const char* const end = at + bytes; at != end;) {
@@ -93,6 +99,19 @@ boost::system::error_code log_writer::write_run(
     return write_pieces(offset, bytes);
 }
 
+void log_writer::look_for_space() {
+    if (failed_ || current_file_ == 0) {
+        space_low_ = false;  // the next batch will tell
+        return;
+    }
+    pieces_.assign(1, octets{zeros.data(), zeros.size()});
+    const error_code error = disk_.write(current_, ready_, pieces_);
+    space_low_ = is_disk_full(error);
+    if (!error) {
+        ready_ += zeros.size();
+    }
+}
+
 boost::system::error_code log_writer::write_pieces(std::uint64_t offset, std::size_t bytes) {
     const std::uint64_t end = offset + bytes;
     const std::size_t own_pieces = pieces_.size();
@@ -149,6 +168,10 @@ boost::system::error_code log_writer::use_file(const batch::run& run) {
         }
     }
     const auto opened = disk_.open(name, disk::open_mode::existing);
+    if (!opened && may_pass(opened.error())) {
+        fail("open", name, opened.error());
+        return errc::disk_full;
+    }
     if (!opened) {
         failed_ = true;
         return fail("open", name, opened.error());
@@ -184,8 +207,8 @@ boost::system::error_code log_writer::make_file(file_number file, const std::str
     } else {
         error = made.error();
     }
-    if (is_disk_full(error)) {
-        space_low_ = true;
+    if (may_pass(error)) {
+        space_low_ = is_disk_full(error);
         fail("create", name, error);
         return errc::disk_full;
     }

@@ -50,6 +50,8 @@ public:
     /// True while new files could not be written ahead: space is running out. What is left of the
     /// file still takes batches, so stop publishers now and let acknowledgements through.
     [[nodiscard]] bool space_low() const { return space_low_; }
+    /// Tries to write ahead without a batch, so that space_low() is true to the disk again.
+    void look_for_space();
     [[nodiscard]] const writer_counters& counters() const { return counters_; }
 
 private:

@@ -214,12 +214,13 @@ void pump::flush_soon() {
 
 // Closing. closed() is called once, by end(), which only loops and posted handlers call.
 
-void pump::close_after_flush() {
+void pump::close_after_flush(std::chrono::milliseconds limit) {
     if (state_ != state::open) {
         return;
     }
     state_ = state::flushing;
     paused_ = false;
+    end_after(limit);
     flush();
     // Posted, because this may be a call from within received(), whose input lies in our buffer.
     asio::post(stream_.executor(), [self = shared_from_this()] {
@@ -234,17 +235,22 @@ void pump::close_after_flush() {
 /// octets before the peer has read them. So: say goodbye, drop what still comes, wait for the
 /// peer's goodbye, but not for long.
 void pump::shut_down() {
-    if (state_ == state::ended || linger_ != nullptr) {
+    if (state_ == state::ended || std::exchange(said_goodbye_, true)) {
         return;
     }
-    linger_ = std::make_unique<asio::steady_timer>(stream_.executor(), linger_max);
-    linger_->async_wait([self = shared_from_this()](error_code error) {
-        if (!error) {
+    end_after(linger_max);
+    stream_.async_shutdown([self = shared_from_this()](error_code error) {
+        if (error || self->stream_.is_tls()) {
             self->end({});
         }
     });
-    stream_.async_shutdown([self = shared_from_this()](error_code error) {
-        if (error || self->stream_.is_tls()) {
+}
+
+/// A peer that does not read, or does not answer, keeps nothing longer than that.
+void pump::end_after(std::chrono::milliseconds limit) {
+    linger_ = std::make_unique<asio::steady_timer>(stream_.executor(), limit);
+    linger_->async_wait([self = shared_from_this()](error_code error) {
+        if (!error) {
             self->end({});
         }
     });

@@ -17,6 +17,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -27,6 +28,9 @@ namespace lovage::net {
 inline constexpr std::size_t shared_read_octets = 256 * 1024;
 /// Octets of one TLS read: a record holds at most 16 KiB.
 inline constexpr std::size_t tls_read_octets = 16 * 1024;
+
+/// How long the last octets to a peer may take that does not read.
+inline constexpr std::chrono::seconds flush_max{10};
 
 class pump_owner {
 public:
@@ -67,8 +71,9 @@ public:
     void resume_reading();
     [[nodiscard]] bool paused() const { return paused_; }
 
-    /// Closes when everything in out() has been sent. What arrives meanwhile is dropped.
-    void close_after_flush();
+    /// Closes when everything in out() has been sent, or could not be within `limit`. What arrives
+    /// meanwhile is dropped.
+    void close_after_flush(std::chrono::milliseconds limit = flush_max);
     /// Closes at once; what is pending is lost.
     void close_now();
     /// Closes at once and lets go of the owner, which is not called any more.
@@ -96,6 +101,7 @@ private:
     bool write_at_once();
     void end(error_code error);
     void shut_down();
+    void end_after(std::chrono::milliseconds limit);
 
     stream stream_;
     std::shared_ptr<pump_owner> owner_;
@@ -112,6 +118,7 @@ private:
     bool write_busy_ = false;  ///< a write is under way
     bool flush_posted_ = false;
     bool resume_posted_ = false;
+    bool said_goodbye_ = false;
 };
 
 }  // namespace lovage::net

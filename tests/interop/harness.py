@@ -11,6 +11,7 @@ import glob
 import os
 import pathlib
 import queue
+import resource
 import select
 import shutil
 import signal
@@ -71,8 +72,13 @@ def _die_with_parent():
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
-def spawn(arguments, **kwargs):
-    return subprocess.Popen(arguments, preexec_fn=_die_with_parent, **kwargs)
+def spawn(arguments, limit_files=None, **kwargs):
+    def prepare():
+        _die_with_parent()
+        if limit_files:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit_files, limit_files))
+
+    return subprocess.Popen(arguments, preexec_fn=prepare, **kwargs)
 
 
 def end(process, how=signal.SIGTERM):
@@ -89,10 +95,11 @@ def end(process, how=signal.SIGTERM):
 class LovageBroker:
     """lovage-broker on a free port. The data folder outlives restarts of the same object."""
 
-    def __init__(self, data_dir=None, extra=("--log-level", "info")):
+    def __init__(self, data_dir=None, extra=("--log-level", "info"), limit_files=None):
         self._own_dir = None if data_dir else tempfile.mkdtemp(prefix="lovage-interop-")
         self.data_dir = data_dir or self._own_dir
         self.extra = list(extra)
+        self.limit_files = limit_files  # hard limit of open files; None: this process's
         self.process = None
         self.port = None
         self.management = None
@@ -103,7 +110,8 @@ class LovageBroker:
                 "--data-dir", self.data_dir, *self.extra]
 
     def start(self):
-        self.process = spawn(self.command(), stdout=subprocess.PIPE, stderr=self.log)
+        self.process = spawn(self.command(), self.limit_files, stdout=subprocess.PIPE,
+                             stderr=self.log)
         line = self._ready_line()
         words = dict(word.split("=", 1) for word in line.split()[1:])
         self.port = int(words["amqp"].rsplit(":", 1)[1])

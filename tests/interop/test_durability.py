@@ -270,6 +270,18 @@ class Refusals(harness.BrokerTest):
             with self.subTest(options=options):
                 self.refused([program, "--data-dir", self.folder(), *options])
 
+    def test_second_signal_ends_at_once(self):
+        broker = harness.LovageBroker()
+        self.addCleanup(broker.close)
+        broker.start()
+        silent = Wire(broker.port)  # does not answer the close, so that the broker waits for it
+        self.addCleanup(silent.close)
+        silent.login()
+        broker.process.send_signal(signal.SIGTERM)
+        self.assertEqual(silent.closed_connection(answer=False)[0], 320)
+        broker.process.send_signal(signal.SIGTERM)
+        self.assertEqual(broker.process.wait(harness.STOP_SECONDS), 1)
+
     def test_orderly_stop_by_signal(self):
         for how in (signal.SIGTERM, signal.SIGINT):
             broker = harness.LovageBroker()

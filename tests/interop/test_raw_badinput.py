@@ -3,6 +3,7 @@ connection, keeps its memory bounded, lives on and serves the next client."""
 
 import contextlib
 import random
+import socket
 import struct
 import time
 
@@ -398,6 +399,28 @@ class Behaviour(BadInput):
         unread_kib = self.flooded(slow_reader=False)
         slow_kib = self.flooded(slow_reader=True)
         self.assertLess(slow_kib, unread_kib + 10 * 1024)
+
+    def test_connections_leave_descriptors_for_the_log(self):
+        """Idle strangers must not be able to end the broker, which opens files as it goes."""
+        limit = 256
+        broker = harness.LovageBroker(limit_files=limit)
+        self.addCleanup(broker.close)
+        broker.start()
+        strangers = [socket.create_connection(("127.0.0.1", broker.port)) for _ in range(limit)]
+        for stranger in strangers:
+            self.addCleanup(stranger.close)
+        self.assertTrue(broker.alive())
+        harness.wait_for(lambda: "accept_failed" in broker.log_text(), what="a line in the log")
+        for stranger in strangers:
+            stranger.close()
+        wire = Wire(broker.port)
+        self.addCleanup(wire.close)
+        wire.login()
+        wire.open(1)
+        queue = wire.declare(1, "log", durable=True)[0]
+        wire.call(1, "confirm.select", False)
+        wire.publish(1, "", queue, b"x", properties=b"\x10\x00\x02")
+        self.assertEqual(wire.expect(1, "basic.ack"), [1, False])
 
     def test_names_that_hurt_logs_and_pages(self):
         wire = self.opened()

@@ -391,7 +391,7 @@ class Wire:
         self.send(channel, "channel.close_ok")
         return code, text, class_id, method_id
 
-    def closed_connection(self):
+    def closed_connection(self, answer=True):
         """The same for connection.close; what the broker had still to say on channels is passed."""
         while True:
             kind, channel, payload = self.read_frame()
@@ -401,5 +401,6 @@ class Wire:
                 if name != "connection.close":
                     raise AssertionError(f"expected connection.close, got {name}")
                 code, text, class_id, method_id = reader.arguments("HsHH")
-                self.send(0, "connection.close_ok")
+                if answer:
+                    self.send(0, "connection.close_ok")
                 return code, text, class_id, method_id

@@ -188,6 +188,27 @@ TEST_F(DeadLetters, SameQueueAndReasonAgainCountsUp) {
     EXPECT_EQ(*deaths[1].as<table>()->find("count"), field_value(std::int64_t{3}));
 }
 
+TEST_F(DeadLetters, CountOfAPublishersOwnMakingStaysANumber) {
+    declare(
+        peer,
+        "work",
+        durable,
+        {{"x-dead-letter-exchange", ""}, {"x-dead-letter-routing-key", "kept"}});
+    declare(peer, "kept", durable);
+    constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+    for (const auto& [given, expected] :
+         {std::pair{most, most}, {std::int64_t{-7}, std::int64_t{1}}}) {
+        amqp::table entry{{"queue", "work"}, {"reason", "rejected"}, {"count", given}};
+        amqp::basic_properties properties;
+        properties.headers.emplace();
+        properties.headers->add("x-death", field_array{field_value(std::move(entry))});
+        peer.publish(1, {"", "work", "m", properties});
+        refuse("work");
+        const auto deaths = *headers("kept").find("x-death")->as<field_array>();
+        EXPECT_EQ(*deaths.at(0).as<table>()->find("count"), field_value(expected));
+    }
+}
+
 TEST_F(DeadLetters, AutomaticCycleIsDropped) {
     const table back{
         {"x-message-ttl", std::int32_t{10}},

@@ -288,6 +288,30 @@ TEST_F(Delivery, ConsumerMayHaveOnlyItsLossesCounted) {
     EXPECT_EQ(broker.journal.records.back(), "returned 1 1 1");
 }
 
+TEST_F(Delivery, SettlingInAnyOrderLeavesTheOpenOnesInPlace) {
+    constexpr int messages = 1000;
+    for (int i = 0; i < messages; ++i) {
+        publish({std::to_string(i).c_str()});
+    }
+    start_consumer(peer, 1, "q", "tag");
+    peer.expect_bodies(1, messages);
+    for (std::uint64_t tag = messages; tag > 1; --tag) {
+        if (tag % 100 != 0) {
+            peer.ack(1, tag);
+        }
+    }
+    EXPECT_EQ(broker.status("q").unacked, 11U);
+
+    peer.ack(1, 100);
+    peer.nack(1, 500, true);
+    EXPECT_EQ(peer.expect_bodies(1, 1), bodies{"499"});
+    peer.ack(1, 900, true);
+    EXPECT_EQ(broker.status("q").unacked, 2U);
+    peer.vanish();
+    start_consumer(other, 1, "q", "tag");
+    EXPECT_EQ(other.expect_bodies(1, 2), (bodies{"499", "999"}));
+}
+
 TEST_F(Delivery, WhatTheBrokersStopTakesAwayIsNotCounted) {
     publish({"a"});
     start_consumer(peer, 1, "q", "tag");

@@ -152,6 +152,52 @@ TEST_F(Flow, WhoHoldsDeliveriesMayAnswerThemInAMemoryAlarmUntilTheReserveIsUsedU
     EXPECT_GT(broker.broker().memory_octets(), 12'500U);
 }
 
+TEST_F(Flow, WhoHoldsDeliveriesGoesOnWhenThereIsAReserveAgainThoughTheAlarmLasts) {
+    client& worker = broker.connect();
+    client& plain = broker.connect();
+    client& drain = broker.connect();
+    start_consumer(worker, 1, "fill", "c", {});
+    filler.publish(1, {"", "fill", "job"});
+    worker.expect_delivery(1);
+    filler.send(1, declare_queue("heap"));
+    filler.expect<amqp::queue::declare_ok>(1);
+    while (worker.unread() == 0) {
+        worker.publish(1, {"", "heap", std::string(500, 'x')});
+    }
+    worker.expect<amqp::connection::blocked>(0);
+    plain.publish(1, {"", "q", "waits"});
+    plain.expect<amqp::connection::blocked>(0);
+
+    while (broker.broker().memory_octets() > 12'500) {
+        drain.send(1, get_from("heap", true));
+        drain.expect_get_ok(1);
+    }
+
+    worker.expect<amqp::connection::unblocked>(0);
+    EXPECT_EQ(worker.unread(), 0U);
+    plain.expect_nothing();
+    EXPECT_GT(broker.broker().memory_octets(), 10'000U);
+}
+
+TEST_F(Flow, WhoGetsADeliveryWhileBlockedMayAnswerIt) {
+    client& worker = broker.connect();
+    client& other = broker.connect();
+    declare(filler, "jobs");
+    filler.publish(1, {"", "jobs", "job"});
+    other.send(1, get_from("jobs"));
+    const auto job = other.expect_get_ok(1);
+    start_consumer(worker, 1, "jobs", "c", {});
+    fill(10'000);
+    worker.publish(1, {"", "q", "waits"});
+    worker.expect<amqp::connection::blocked>(0);
+
+    other.nack(1, job.delivery_tag, true);
+
+    worker.expect_delivery(1);
+    worker.expect<amqp::connection::unblocked>(0);
+    EXPECT_EQ(broker.status("q").ready, 1U);
+}
+
 TEST_F(Flow, ConsumerWithoutDeliveriesIsBlockedAsAnyPublisher) {
     client& worker = broker.connect();
     start_consumer(worker, 1, "q", "c", {});

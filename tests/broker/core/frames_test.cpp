@@ -68,6 +68,23 @@ TEST(Heartbeats, SilentClientIsDroppedAfterThreeIntervals) {
     peer.expect_nothing();
 }
 
+TEST(Heartbeats, SilenceCountsAgainAfterAReplyThatWaitedForTheDisk) {
+    broker_under_test broker;
+    broker.sync_at_once = false;
+    client& peer = broker.connect({.heartbeat = 10});
+    peer.send(1, declare_queue("q", durable));
+    broker.advance(seconds{60});
+    EXPECT_FALSE(peer.dropped());
+    broker.sync();
+    peer.expect<amqp::queue::declare_ok>(1);
+
+    broker.advance(milliseconds{29'999});
+    EXPECT_FALSE(peer.dropped());
+    broker.advance(milliseconds{1});
+
+    EXPECT_TRUE(peer.dropped());
+}
+
 TEST(Heartbeats, ClientHeartbeatsKeepTheConnection) {
     broker_under_test broker;
     client& peer = broker.connect({.heartbeat = 10});

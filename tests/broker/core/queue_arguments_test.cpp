@@ -86,6 +86,18 @@ TEST_F(QueueArguments, DeadLetterArgumentsAreChecked) {
         "invalid type 'signedint' for arg 'x-dead-letter-exchange' in queue 'q' in vhost '/'");
     invalid("x-dead-letter-routing-key", std::int32_t{1}, "{unacceptable_type,signedint}");
     invalid("x-dead-letter-routing-key", "k", "routing_key_but_no_dlx_defined");
+    const std::string too_long(256, 'k');
+    peer.send(
+        1,
+        declare_queue(
+            "q",
+            {},
+            {{"x-dead-letter-exchange", ""}, {"x-dead-letter-routing-key", octets{too_long}}}));
+    peer.expect_channel_error(
+        1,
+        {50, 10},
+        "406 invalid arg 'x-dead-letter-routing-key' for queue 'q' in vhost '/': "
+        "routing_key_too_long");
     declare(
         peer, "q", {}, {{"x-dead-letter-exchange", "missing"}, {"x-dead-letter-routing-key", "k"}});
     declare(peer, "r", {}, {{"x-dead-letter-exchange", ""}});

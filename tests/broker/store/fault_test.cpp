@@ -76,6 +76,59 @@ TEST(FullDisk, AcknowledgementsStillFitIntoWhatWasWrittenAhead) {
     EXPECT_FALSE(broker.writer().space_low());
 }
 
+TEST(FullDisk, SpaceIsFoundAgainWithoutABatch) {
+    fake_disk disk;
+    small_options options;
+    options.log.file_bytes = 1U << 20U;
+    options.writer.ahead_bytes = 4096;
+    small_broker broker{disk, options};
+    ASSERT_TRUE(broker.start());
+    const queue_id queue = broker.declare("q");
+    ASSERT_TRUE(broker.commit());
+    disk.set_capacity(disk.total_bytes());
+    while (!broker.writer().space_low()) {
+        broker.publish({queue}, "fills the disk");
+        ASSERT_TRUE(broker.commit());
+    }
+
+    broker.writer().look_for_space();
+    EXPECT_TRUE(broker.writer().space_low());
+    disk.set_capacity({});
+    broker.writer().look_for_space();
+
+    EXPECT_FALSE(broker.writer().space_low());
+    broker.publish({queue}, "goes on");
+    ASSERT_TRUE(broker.commit());
+    disk.after_kill();
+    snapshot found;
+    std::string problem;
+    ASSERT_TRUE(recover_snapshot(disk, found, problem)) << problem;
+    EXPECT_EQ(found, broker.state());
+}
+
+TEST(NoDescriptorLeft, ForANewFileIsNoFailureOfTheDisk) {
+    bool met = false;
+    for (std::size_t call = 0; call < 12; ++call) {
+        fake_disk disk;
+        small_broker broker{disk, small_options{}};
+        ASSERT_TRUE(broker.start());
+        const queue_id queue = broker.declare("q");
+        ASSERT_TRUE(broker.commit());
+        broker.publish({queue}, std::string(3000, 'x'));
+        broker.publish({queue}, std::string(3000, 'y'));
+        disk.fail_at(
+            disk.calls() + call,
+            boost::system::errc::make_error_code(boost::system::errc::too_many_files_open));
+        if (broker.commit() || !broker.problem().starts_with("cannot create")) {
+            continue;  // another call
+        }
+        met = true;
+        EXPECT_EQ(broker.error(), errc::disk_full);
+        EXPECT_TRUE(broker.commit());
+    }
+    EXPECT_TRUE(met);
+}
+
 TEST(FailedSync, IsFatalAndNeverTriedAgain) {
     fake_disk disk;
     small_broker broker{disk, small_options{}};

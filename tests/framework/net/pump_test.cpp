@@ -132,6 +132,18 @@ TEST(Pump, LastOctetsArriveAlthoughThePeerKeepsSending) {
     EXPECT_EQ(p.right_owner->text, "goodbye");
 }
 
+TEST(Pump, PeerThatDoesNotReadIsNotWaitedForLonger) {
+    socket_pair p;
+    p.start();
+    p.right->pause_reading();
+
+    p.left->out().append(std::string(50'000'000, 'x'));
+    p.left->close_after_flush(std::chrono::milliseconds(50));
+    p.until([&] { return p.left_owner->closes == 1; });
+
+    EXPECT_FALSE(p.left_owner->close_error);
+}
+
 TEST(Pump, CloseNowEndsBothSidesOnce) {
     socket_pair p;
     p.start();
