@@ -49,7 +49,8 @@ public:
     virtual void answered(const client::problem* problem, const client::answer* answer) = 0;
 };
 
-/// What a consumer hears. The client keeps it until cancel() is done or the client is stopped.
+/// What a consumer hears. What a member throws is logged and changes nothing. The client keeps it
+/// until cancel() is done or the client is stopped.
 class delivery_handler {
 public:
     virtual ~delivery_handler() = default;

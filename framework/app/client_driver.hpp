@@ -82,6 +82,7 @@ private:
     void schedule_turn();
     void turn();
     void drain_events(octets& input);
+    void dispatch_all(octets& input, time_point at);
     void dispatch(client::event& what);
     void dispatch_delivery(const client::event& what);
     void dispatch_lost(const client::event& what);

@@ -139,7 +139,8 @@ public:
     /// Returns when the broker has confirmed. Throws unroutable, not_accepted, timeout, ...
     void publish(std::string exchange, std::string key, message what, publish_options options = {});
     /// Calls `handler` for each message, on the I/O thread, one at a time: it must not block. Acks
-    /// may come later and from any thread. Returns when the broker has accepted the subscription.
+    /// may come later and from any thread. What it throws is logged, and the message stays
+    /// unacknowledged. Returns when the broker has accepted the subscription.
     consumer consume(std::string queue, consume_options options, delivery_function handler);
     /// One message, or nothing if the queue is empty.
     std::optional<delivery> get(std::string queue, bool no_ack = false);

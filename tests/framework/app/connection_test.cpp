@@ -12,6 +12,7 @@
 #include <atomic>
 #include <future>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 
 namespace lovage {
@@ -164,6 +165,27 @@ TEST_F(Connection, ConsumerGetsMessagesWithinItsPrefetch) {
         left = c.queue_status(queue_).messages;
     }
     EXPECT_EQ(left, 4U);
+    c.delete_queue(queue_);
+}
+
+TEST_F(Connection, HandlerThatThrowsDoesNotEndTheConnection) {
+    connection c{options()};
+    c.declare_queue(queue_);
+    std::promise<void> second;
+    consume_options limits;
+    limits.prefetch = 2;
+    auto consumer = c.consume(queue_, limits, [&](delivery d) {
+        if (d.message.body == "bad") {
+            throw std::runtime_error("a handler's mistake");
+        }
+        second.set_value();
+    });
+
+    c.publish("", queue_, message("bad"));
+    c.publish("", queue_, message("good"));
+
+    EXPECT_EQ(second.get_future().wait_for(20s), std::future_status::ready);
+    EXPECT_EQ(c.queue_status(queue_).messages, 0U);
     c.delete_queue(queue_);
 }
 
