@@ -29,7 +29,8 @@ amqp_client_options client_options(
 
 }  // namespace
 
-/// One user's consumer: copies deliveries and calls the user's function.
+/// One user's consumer: copies deliveries, counts those that may still be acknowledged, and calls
+/// the user's function.
 class connection_core::consumer_handler final : public delivery_handler {
 public:
     consumer_handler(
@@ -46,6 +47,10 @@ public:
 
     void delivered(const client::delivery& message) override {
         if (const auto core = core_.lock()) {
+            if (!no_ack_) {
+                unsettled_ = message.ref.epoch == epoch_ ? unsettled_ + 1 : 1;
+                epoch_ = message.ref.epoch;
+            }
             function_(core->make_delivery(message, no_ack_));
         }
     }
@@ -56,11 +61,22 @@ public:
         }
     }
     void lost(const client::problem& why, bool final) override {
+        unsettled_ = 0;  // the broker has them back
+        if (const auto core = core_.lock(); final && core != nullptr) {
+            core->consumers_.erase(id_);
+        }
         if (final && started_) {
             auto started = *std::exchange(started_, std::nullopt);
             started(detail::exception_of(why), consumer());
         }
     }
+
+    void cancel() { cancelled_ = true; }
+    void settled(std::uint64_t epoch) {
+        unsettled_ -= epoch == epoch_ && unsettled_ != 0 ? 1U : 0U;
+    }
+    /// Cancelled, and no delivery is left that may be acknowledged.
+    [[nodiscard]] bool done() const { return cancelled_ && unsettled_ == 0; }
 
 private:
     std::weak_ptr<connection_core> core_;
@@ -68,6 +84,9 @@ private:
     connection::delivery_function function_;
     std::optional<pending<consumer>> started_;
     client::consumer_id id_ = 0;
+    std::uint64_t epoch_ = 0;    ///< of the newest delivery
+    std::size_t unsettled_ = 0;  ///< deliveries of that epoch without ack or nack
+    bool cancelled_ = false;
 };
 
 connection_core::connection_core(
@@ -160,11 +179,42 @@ void connection_core::consume(
     pending<consumer> handler) {
     auto made = std::make_shared<consumer_handler>(
         weak_from_this(), what.no_ack, std::move(function), std::move(handler));
-    made->set_id(worker_->consume(std::move(what), made));
+    const client::consumer_id id = worker_->consume(std::move(what), made);
+    made->set_id(id);
+    if (id != 0) {
+        consumers_.emplace(id, made);
+    }
 }
 
 void connection_core::cancel(std::uint64_t consumer) {
     worker_->cancel(consumer, nullptr);
+    if (const auto found = consumers_.find(consumer); found != consumers_.end()) {
+        if (const auto handler = found->second.lock()) {
+            handler->cancel();
+        }
+    }
+    forget_if_done(consumer);
+}
+
+void connection_core::settled(std::uint64_t consumer, std::uint64_t epoch) {
+    if (const auto found = consumers_.find(consumer); found != consumers_.end()) {
+        if (const auto handler = found->second.lock()) {
+            handler->settled(epoch);
+        }
+        forget_if_done(consumer);
+    }
+}
+
+void connection_core::forget_if_done(std::uint64_t consumer) {
+    const auto found = consumers_.find(consumer);
+    if (found == consumers_.end()) {
+        return;
+    }
+    const auto handler = found->second.lock();
+    if (handler == nullptr || handler->done()) {
+        consumers_.erase(found);
+        worker_->forget(consumer);
+    }
 }
 
 delivery connection_core::make_delivery(const client::delivery& from, bool no_ack) {
@@ -189,6 +239,7 @@ void connection_core::acknowledge(std::uint64_t consumer, std::uint64_t epoch, s
     if (const auto to = start()) {
         to->push([self = shared_from_this(), ref = client::delivery_ref{consumer, epoch, tag}] {
             self->worker_->ack(ref);
+            self->settled(ref.consumer, ref.epoch);
         });
     }
 }
@@ -199,9 +250,20 @@ void connection_core::refuse(
     std::uint64_t tag,
     bool requeue) {
     if (const auto to = start()) {
-        to->push([self = shared_from_this(),
-                  ref = client::delivery_ref{consumer, epoch, tag},
-                  requeue] { self->worker_->nack(ref, requeue); });
+        to->push(
+            [self = shared_from_this(), ref = client::delivery_ref{consumer, epoch, tag}, requeue] {
+                self->worker_->nack(ref, requeue);
+                self->settled(ref.consumer, ref.epoch);
+            });
+    }
+}
+
+void connection_core::dropped(std::uint64_t consumer, std::uint64_t epoch) {
+    if (consumer == 0) {
+        return;  // a message that was got: its channel is not the consumer's
+    }
+    if (const auto to = start()) {
+        to->push([self = shared_from_this(), consumer, epoch] { self->settled(consumer, epoch); });
     }
 }
 

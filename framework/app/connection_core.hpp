@@ -69,6 +69,7 @@ public:
     void acknowledge(std::uint64_t consumer, std::uint64_t epoch, std::uint64_t tag) override;
     void refuse(std::uint64_t consumer, std::uint64_t epoch, std::uint64_t tag, bool requeue)
         override;
+    void dropped(std::uint64_t consumer, std::uint64_t epoch) override;
 
     [[nodiscard]] static std::exception_ptr stopped_error();
 
@@ -78,6 +79,10 @@ private:
     /// The mailbox; null when closed.
     std::shared_ptr<mailbox> start();
     void close_clients(std::function<void()> done);
+    /// One delivery less that may be acknowledged.
+    void settled(std::uint64_t consumer, std::uint64_t epoch);
+    /// Closes the channel of a cancelled consumer when none of its deliveries needs it any more.
+    void forget_if_done(std::uint64_t consumer);
 
     const connection_options options_;
     net::uri address_;
@@ -87,6 +92,8 @@ private:
     std::shared_ptr<mailbox> mailbox_;
     std::shared_ptr<amqp_client> publisher_;
     std::shared_ptr<amqp_client> worker_;  ///< everything but publishing
+    /// On the executor alone. The client owns the handlers.
+    std::unordered_map<client::consumer_id, std::weak_ptr<consumer_handler>> consumers_;
     bool closed_ = false;
 };
 

@@ -81,7 +81,8 @@ class consumer {
 public:
     consumer() {}
     /// No handler call starts after this returns (one may be running on another thread). Messages
-    /// delivered before may still be acknowledged. May be called twice.
+    /// delivered before may still be acknowledged; when all are, or the program has let go of
+    /// them, the broker gets back those that were not. May be called twice.
     void cancel();
 
     consumer(std::weak_ptr<connection_core> core, std::uint64_t id)

@@ -189,6 +189,61 @@ TEST_F(Connection, HandlerThatThrowsDoesNotEndTheConnection) {
     c.delete_queue(queue_);
 }
 
+TEST_F(Connection, CancelledConsumersLeaveNoChannelsBehind) {
+    connection c{options()};
+    c.declare_queue(queue_);
+
+    // More than a connection has channels.
+    for (int i = 0; i < 2100; ++i) {
+        consume_options way;
+        way.no_ack = i % 2 == 0;
+        consumer one;
+        ASSERT_NO_THROW(one = c.consume(queue_, way, [](delivery) {})) << "consumer " << i;
+        one.cancel();
+    }
+
+    EXPECT_EQ(c.queue_status(queue_).consumers, 0U);
+    c.delete_queue(queue_);
+}
+
+TEST_F(Connection, CancelledConsumersDeliveriesCanBeAcknowledgedAndDroppedOnesGoBack) {
+    connection c{options()};
+    c.declare_queue(queue_);
+    std::mutex mutex;
+    std::vector<delivery> held;
+    std::promise<void> two;
+    consume_options limits;
+    limits.prefetch = 2;
+    auto consumer = c.consume(queue_, limits, [&](delivery d) {
+        const std::scoped_lock lock(mutex);
+        held.push_back(std::move(d));
+        if (held.size() == 2) {
+            two.set_value();
+        }
+    });
+    c.publish("", queue_, message("acknowledged"));
+    c.publish("", queue_, message("dropped"));
+    ASSERT_EQ(two.get_future().wait_for(20s), std::future_status::ready);
+
+    consumer.cancel();
+    EXPECT_EQ(c.queue_status(queue_).messages, 0U);
+    {
+        const std::scoped_lock lock(mutex);
+        held[0].ack();
+        held.clear();
+    }
+
+    std::uint32_t left = 0;
+    for (int i = 0; i < 1000 && left == 0; ++i) {
+        left = c.queue_status(queue_).messages;
+    }
+    EXPECT_EQ(left, 1U);
+    const auto back = c.get(queue_, true);
+    ASSERT_TRUE(back.has_value());
+    EXPECT_EQ(back->message.body, "dropped");
+    c.delete_queue(queue_);
+}
+
 TEST_F(Connection, PublishesFromManyThreadsAllArrive) {
     connection c{options()};
     c.declare_queue(queue_);
