@@ -258,10 +258,12 @@ void client_driver::dispatch_lost(const client::event& what) {
     if (found == consumers_.end()) {
         return;
     }
-    log_event(
-        log_level::warning,
-        "consumer_lost",
-        {{"reason", what.error.text}, {"final", what.final ? "true" : "false"}});
+    if (what.error.code != broker_errc::stopped) {
+        log_event(
+            log_level::warning,
+            "consumer_lost",
+            {{"reason", what.error.text}, {"final", what.final ? "true" : "false"}});
+    }
     const auto handler = found->second.handler;
     if (what.final) {
         consumers_.erase(found);

@@ -22,6 +22,9 @@
 
 namespace lovage {
 
+/// Waits for ever.
+inline constexpr milliseconds no_timeout = milliseconds::max();
+
 struct amqp_client_options {
     net::uri address;
     std::string name = "lovage";  ///< connection_name, shown in the broker's lists
@@ -60,7 +63,7 @@ public:
     virtual void subscribed() {}
     /// Deliveries not yet acknowledged are void from here on: the broker gives them to somebody
     /// again. The client subscribes again by itself, unless `final`: the first subscription was
-    /// refused, and the consumer is gone.
+    /// refused or came too late, or the client is stopped; then the consumer is gone.
     virtual void lost(const client::problem& why, bool final) {
         static_cast<void>(why);
         static_cast<void>(final);
@@ -122,10 +125,12 @@ public:
         milliseconds timeout,
         std::unique_ptr<request_waiter> waiter) = 0;
 
-    /// Subscribes, again after each loss, until cancel(). No deadline: subscribed() or lost() tell.
+    /// Subscribes, again after each loss, until cancel(). subscribed() or lost() tell. If the
+    /// broker has not accepted it once after `timeout`, it is finally lost.
     virtual client::consumer_id consume(
         client::subscription what,
-        std::shared_ptr<delivery_handler> handler) = 0;
+        std::shared_ptr<delivery_handler> handler,
+        milliseconds timeout = no_timeout) = 0;
     /// No deliveries come after this returns. `done` is called when the broker has answered, or at
     /// once if there is no such consumer. Deliveries handed over before may still be acknowledged
     /// until `forget` is called for the consumer; its channel stays open until then.
@@ -140,9 +145,9 @@ public:
         bool requeue,
         bool multiple = false) = 0;
 
-    /// Fails everything outstanding with broker_errc::stopped, says goodbye to the broker, calls
-    /// `done` within about two seconds even if the broker does not answer. May be called twice and
-    /// before the first use. Nothing is called back after `done`.
+    /// Fails everything outstanding with broker_errc::stopped, consumers too (lost), says goodbye
+    /// to the broker, calls `done` within about two seconds even if the broker does not answer. May
+    /// be called twice and before the first use. Nothing is called back after `done`.
     virtual void stop(std::function<void()> done) = 0;
     /// Drops the connection without a word, for processes that are about to end.
     virtual void abandon() = 0;

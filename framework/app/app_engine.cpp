@@ -1,6 +1,7 @@
 #include "framework/app/app_engine.hpp"
 
 #include "framework/amqp/properties.hpp"
+#include "framework/base/deadline.hpp"
 #include "framework/base/log.hpp"
 #include "framework/task/result_message.hpp"
 
@@ -63,7 +64,7 @@ public:
     }
     void lost(const client::problem& why, bool final) override {
         last_.reset();
-        if (final) {
+        if (final && why.code != broker_errc::stopped) {
             log_event(log_level::error, "reply_queue_lost", {{"reason", why.text}});
         }
     }
@@ -207,7 +208,7 @@ void app_engine::wait_for_result(
     }
     pending_completion<detail::reply_slot::result_ptr> pending(
         std::move(handler), engine->executor());
-    const time_point at = std::chrono::steady_clock::now() + timeout;
+    const time_point at = deadline_after(std::chrono::steady_clock::now(), timeout);
     engine->mailbox_->push(
         [engine = engine.get(), slot, at, pending = std::move(pending)]() mutable {
             const std::uint64_t waiter = slot->add_waiter(std::move(pending));

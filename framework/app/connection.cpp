@@ -4,6 +4,7 @@
 
 #include <lovage/connection.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <future>
 #include <stdexcept>
@@ -15,6 +16,8 @@ namespace {
 /// What a blocking call may take beyond the operation's own timeout, which always ends it; only an
 /// executor that nobody runs makes it last that long.
 constexpr std::chrono::seconds patience{10};
+/// Longer timeouts are waited for in vain: added to the clock, they would overflow.
+constexpr std::chrono::milliseconds timeout_max = std::chrono::hours(24 * 365);
 
 /// Runs `start(completion)` and waits for it.
 template <class... Values, class Start>
@@ -37,7 +40,8 @@ auto wait_for(connection_core& core, Start start) {
             promise->set_value(result{std::move(values)...});
         }
     }));
-    if (future.wait_for(core.options().timeout + patience) != std::future_status::ready) {
+    const auto longest = std::min(core.options().timeout, timeout_max) + patience;
+    if (future.wait_for(longest) != std::future_status::ready) {
         throw broker_error(
             broker_errc::timeout, 0, "no answer: does anybody run the connection's executor?");
     }

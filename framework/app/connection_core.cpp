@@ -179,7 +179,7 @@ void connection_core::consume(
     pending<consumer> handler) {
     auto made = std::make_shared<consumer_handler>(
         weak_from_this(), what.no_ack, std::move(function), std::move(handler));
-    const client::consumer_id id = worker_->consume(std::move(what), made);
+    const client::consumer_id id = worker_->consume(std::move(what), made, options_.timeout);
     made->set_id(id);
     if (id != 0) {
         consumers_.emplace(id, made);

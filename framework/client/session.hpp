@@ -72,12 +72,14 @@ public:
     // What the program asks for; at any time, connected or not. Tokens come back in events.
     void publish(publication message, std::uint64_t token, time_point deadline);
     void ask(request what, std::uint64_t token, time_point deadline);
-    consumer_id consume(subscription what);
+    /// A consumer that was not accepted once until `deadline` is lost for good.
+    consumer_id consume(subscription what, time_point deadline = time_point::max());
     void cancel(consumer_id consumer, std::uint64_t token);
     void forget(consumer_id consumer);
     void ack(const delivery_ref& ref, bool multiple);
     void nack(const delivery_ref& ref, bool requeue, bool multiple);
-    /// Fails everything outstanding, says goodbye if connected; ends in event `closed`.
+    /// Fails everything outstanding, consumers too, says goodbye if connected; ends in event
+    /// `closed`.
     void close();
 
     // The life of connections. The driver makes one when connect_at() has come.
@@ -123,6 +125,7 @@ private:
         bool was_active = false;
         backoff pause;
         time_point retry_at{};
+        time_point deadline = time_point::max();  ///< of the first subscription
         std::uint64_t cancel_token = 0;
     };
     struct pending_request {
@@ -176,6 +179,8 @@ private:
         time_point now,
         std::uint64_t random);
     void consumers_lost(const problem& why);
+    void consumers_stopped(const problem& why);
+    void expire_consumers(time_point now);
     [[nodiscard]] std::uint16_t free_channel();
     [[nodiscard]] consumer_id owner_of(std::uint16_t channel) const;
     [[nodiscard]] std::uint16_t channel_of(const delivery_ref& ref) const;
@@ -208,6 +213,7 @@ private:
     std::map<consumer_id, consumer_state> consumers_;
     std::vector<consumer_id> channel_owners_;
     std::size_t waiting_consumers_ = 0;
+    time_point earliest_consumer_ = time_point::max();
     consumer_id last_consumer_ = 0;
 
     backoff pause_;

@@ -141,7 +141,8 @@ public:
     void publish(std::string exchange, std::string key, message what, publish_options options = {});
     /// Calls `handler` for each message, on the I/O thread, one at a time: it must not block. Acks
     /// may come later and from any thread. What it throws is logged, and the message stays
-    /// unacknowledged. Returns when the broker has accepted the subscription.
+    /// unacknowledged. Returns when the broker has accepted the subscription. Throws, and
+    /// does not consume, when it has not within the timeout.
     consumer consume(std::string queue, consume_options options, delivery_function handler);
     /// One message, or nothing if the queue is empty.
     std::optional<delivery> get(std::string queue, bool no_ack = false);

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <future>
+#include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
@@ -318,6 +319,46 @@ TEST(ConnectionWithoutBroker, OpenSaysWhatIsWrong) {
             << problem.what();
         EXPECT_NE(std::string(problem.what()).find("refused"), std::string::npos) << problem.what();
     }
+}
+
+TEST(ConnectionWithoutBroker, ConsumeEndsWithItsTimeoutSaysWhatIsWrongAndKeepsNothing) {
+    connection_options options("amqp://127.0.0.1:1");
+    options.timeout = 200ms;
+    connection c{options};
+    auto captured = std::make_shared<int>(1);
+    const std::weak_ptr<int> alive = captured;
+
+    try {
+        c.consume(
+            "queue", {}, [held = std::move(captured)](delivery) { static_cast<void>(*held); });
+        FAIL() << "no exception";
+    } catch (const broker_error& problem) {
+        EXPECT_EQ(problem.code(), broker_errc::timeout);
+        EXPECT_NE(std::string(problem.what()).find("refused"), std::string::npos) << problem.what();
+    }
+    c.close();
+    EXPECT_TRUE(alive.expired());
+}
+
+TEST(ConnectionWithoutBroker, CloseFailsAConsumeThatWaits) {
+    connection c{"amqp://127.0.0.1:1"};
+    auto consuming = c.async_consume("queue", {}, [](delivery) {}, boost::asio::use_future);
+
+    c.close();
+
+    ASSERT_EQ(consuming.wait_for(20s), std::future_status::ready);
+    EXPECT_THROW(consuming.get(), broker_error);
+}
+
+TEST(ConnectionWithoutBroker, LongestTimeoutIsNoTimeout) {
+    connection_options options("amqp://127.0.0.1:1");
+    options.timeout = std::chrono::milliseconds::max();
+    connection c{options};
+    auto opening = c.async_open(boost::asio::use_future);
+
+    EXPECT_EQ(opening.wait_for(50ms), std::future_status::timeout);
+    c.close();
+    EXPECT_THROW(opening.get(), broker_error);
 }
 
 TEST(ConnectionWithoutBroker, CloseBeforeUseDoesNothing) {

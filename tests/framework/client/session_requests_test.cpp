@@ -1,6 +1,5 @@
 // A session and its requests and consumers: declaring, getting, subscribing, cancelling.
 #include "framework/client/session.hpp"
-
 #include "tests/framework/client/world.hpp"
 
 #include <gtest/gtest.h>
@@ -10,6 +9,7 @@ namespace {
 
 using std::chrono::minutes;
 using std::chrono::seconds;
+using test::seen;
 using test::world;
 
 declare_queue queue(const std::string& name) {
@@ -169,6 +169,75 @@ TEST(Session, CancelledConsumerGivesBackWhatStillArrivesAndCanAckWhatItHas) {
     w.cut();
     w.run();
     EXPECT_EQ(w.broker.consumers(), 0U);
+}
+
+TEST(Session, SubscriptionThatIsNotAcceptedInTimeIsFinallyLostAndNamesTheConnectionProblem) {
+    world w;
+    w.reachable = false;
+    const consumer_id id =
+        w.session.consume({"orders", "", 1, false, false, {}}, w.now + seconds(10));
+    w.run();
+
+    for (int i = 0; i < 9; ++i) {
+        w.wait(seconds(1));
+    }
+    EXPECT_TRUE(w.of(event_kind::lost).empty());
+    EXPECT_LE(w.session.next_time(), w.now + seconds(1));
+    w.wait(seconds(1));
+
+    ASSERT_EQ(w.of(event_kind::lost).size(), 1U);
+    const seen lost = w.of(event_kind::lost)[0];
+    EXPECT_EQ(lost.consumer, id);
+    EXPECT_TRUE(lost.final);
+    EXPECT_EQ(lost.error.code, broker_errc::timeout);
+    EXPECT_NE(lost.error.text.find("connection refused"), std::string::npos) << lost.error.text;
+    EXPECT_NE(lost.error.text.find("\"orders\""), std::string::npos) << lost.error.text;
+    w.broker.queues["orders"];
+    w.reachable = true;
+    w.wait(seconds(11));
+    EXPECT_TRUE(w.session.is_up());
+    EXPECT_EQ(w.broker.consumers(), 0U);
+}
+
+TEST(Session, SubscriptionThatWasAcceptedInTimeHasNoDeadlineAnyMore) {
+    world w;
+    w.broker.queues["orders"];
+    w.session.consume({"orders", "", 1, false, false, {}}, w.now + seconds(10));
+    w.run();
+
+    w.wait(seconds(10));
+    w.cut();
+    w.run();
+
+    EXPECT_EQ(w.of(event_kind::subscribed).size(), 2U);
+    for (const seen& lost : w.of(event_kind::lost)) {
+        EXPECT_FALSE(lost.final);
+    }
+}
+
+TEST(Session, CloseEndsConsumersAndAnswersTheirCancels) {
+    world w;
+    w.reachable = false;
+    w.session.consume({"waiting", "", 1, false, false, {}});
+    w.run();
+    w.session.close();
+    w.run();
+    ASSERT_EQ(w.of(event_kind::lost).size(), 1U);
+    EXPECT_TRUE(w.of(event_kind::lost)[0].final);
+    EXPECT_EQ(w.of(event_kind::lost)[0].error.code, broker_errc::stopped);
+
+    world v;
+    v.broker.queues["orders"];
+    const consumer_id id = v.session.consume({"orders", "", 1, false, false, {}});
+    v.run();
+    v.session.cancel(id, 9);
+    v.session.close();
+    v.run();
+
+    ASSERT_EQ(v.of(event_kind::cancelled).size(), 1U);
+    EXPECT_EQ(v.of(event_kind::cancelled)[0].token, 9U);
+    ASSERT_EQ(v.of(event_kind::lost).size(), 1U);
+    EXPECT_EQ(v.events.back().kind, event_kind::closed);
 }
 
 TEST(Session, EveryConsumerHasItsOwnChannelAndChannelsAreReused) {
