@@ -76,6 +76,9 @@ bool connection::on_frame(const amqp::frame& frame, wire_event& into, byte_buffe
     if (frame.type == static_cast<std::uint8_t>(amqp::frame_type::heartbeat)) {
         return false;
     }
+    if (stage_ == stage::closing && frame.channel != 0) {
+        return false;  // whoever asked has been told that it is over
+    }
     const bool known = frame.channel < channels_.size() && channels_[frame.channel] != nullptr;
     if (frame.type == static_cast<std::uint8_t>(amqp::frame_type::method)) {
         amqp::method method;

@@ -132,11 +132,13 @@ private:
         request what;
         std::uint64_t token = 0;
         time_point deadline = time_point::max();
-        bool replay = false;     ///< ours, from the topology: nobody waits for the answer
-        bool abandoned = false;  ///< timed out on the wire; its answer is still to come
+        bool replay = false;       ///< ours, from the topology: nobody waits for the answer
+        bool abandoned = false;    ///< timed out on the wire; its answer is still to come
+        std::uint64_t serial = 0;  ///< order of ask(), in both lanes; a replay comes first
     };
     /// A channel for requests. Two of them, because a refused request closes its channel, and
-    /// with it the acknowledgements of messages that were got.
+    /// with it the acknowledgements of messages that were got. A broker may look at two channels
+    /// in any order: a request goes out when the other lane has none that was made before it.
     struct lane {
         std::uint16_t channel = 0;
         std::uint64_t epoch = 0;  ///< 0: the channel is not open
@@ -162,7 +164,9 @@ private:
 
     // session_requests.cpp
     void send_requests(lane& from);
+    [[nodiscard]] static std::uint64_t oldest_request(const lane& of);
     bool answer_request(lane& from, const wire_event& answered, event& into);
+    void give_back(const lane& from, const pending_request& abandoned, const wire_event& answered);
     void request_refused(lane& from, const wire_event& closed);
     void requests_lost(lane& from);
     void fail_request(pending_request& what, const problem& why);
@@ -209,6 +213,7 @@ private:
     std::array<lane, 2> lanes_;
     topology topology_;
     time_point earliest_request_ = time_point::max();
+    std::uint64_t last_request_ = 0;
 
     std::map<consumer_id, consumer_state> consumers_;
     std::vector<consumer_id> channel_owners_;

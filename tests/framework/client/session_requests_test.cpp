@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace lovage::client {
 namespace {
 
@@ -276,6 +278,82 @@ TEST(Session, GetTakesOneMessageThatCanBeAcknowledged) {
     w.run();
 
     EXPECT_EQ(w.broker.unacked(), 0U);
+}
+
+TEST(Session, MessageThatComesAfterItsGetHasTimedOutGoesBack) {
+    world w;
+    w.broker.queues["orders"].push_back({std::string(2, '\0'), "1"});
+    w.run();
+
+    // Sent at once, but answered only after the deadline.
+    w.session.ask(get_message{"orders", false}, 1, w.now + seconds(10));
+    w.wait(seconds(10));
+
+    ASSERT_NE(w.answer_to(1), nullptr);
+    EXPECT_EQ(w.answer_to(1)->error.code, broker_errc::timeout);
+    EXPECT_EQ(w.count("basic.get orders"), 1U);
+    EXPECT_EQ(w.broker.unacked(), 0U);
+    EXPECT_EQ(w.broker.queues["orders"].size(), 1U);
+}
+
+TEST(Session, GetWaitsForTheRequestsMadeBeforeItAndTheyForIt) {
+    world w;
+    w.run();
+
+    w.session.ask(queue("orders"), 1, w.now + minutes(1));
+    w.session.ask(get_message{"orders", false}, 2, w.now + minutes(1));
+    w.session.ask(delete_queue{"orders"}, 3, w.now + minutes(1));
+    const std::size_t before = w.broker.log.size();
+    std::string sent(w.session.out().view());
+    w.session.out().clear();
+    w.broker.feed(sent, w.to_client);
+
+    EXPECT_EQ(w.broker.log.size(), before + 1) << "only the declaration is sent";
+    w.run();
+    EXPECT_FALSE(w.answer_to(1)->failed);
+    EXPECT_FALSE(w.answer_to(2)->failed);
+    EXPECT_FALSE(w.answer_to(3)->failed);
+    const std::vector<std::string> expected{
+        "queue.declare orders", "basic.get orders", "queue.delete orders"};
+    EXPECT_EQ(
+        std::vector<std::string>(
+            w.broker.log.begin() + static_cast<std::ptrdiff_t>(before), w.broker.log.end()),
+        expected);
+}
+
+TEST(Session, GetWaitsForTheTopologyAfterAReconnect) {
+    world w;
+    w.session.ask(queue("orders"), 1, w.now + minutes(1));
+    w.run();
+    w.cut();
+    const std::size_t before = w.broker.log.size();
+
+    w.session.ask(get_message{"orders", false}, 2, w.now + minutes(1));
+    w.session.ask(get_message{"orders", false}, 3, w.now + minutes(1));
+    w.run();
+
+    EXPECT_FALSE(w.answer_to(2)->failed);
+    EXPECT_FALSE(w.answer_to(3)->failed);
+    const auto& log = w.broker.log;
+    const auto start = log.begin() + static_cast<std::ptrdiff_t>(before);
+    const auto declared = std::find(start, log.end(), "queue.declare orders");
+    const auto got = std::find(start, log.end(), "basic.get orders");
+    EXPECT_LT(declared, got);
+    EXPECT_NE(got, log.end());
+}
+
+TEST(Session, AnswersThatComeWhileClosingAreDropped) {
+    world w;
+    w.run();
+    w.session.ask(queue("orders"), 1, w.now + minutes(1));
+
+    w.session.close();
+    w.run();
+
+    ASSERT_EQ(w.of(event_kind::answered).size(), 1U);
+    EXPECT_EQ(w.answer_to(1)->error.code, broker_errc::stopped);
+    EXPECT_EQ(w.of(event_kind::closed).size(), 1U);
+    EXPECT_EQ(w.events.back().kind, event_kind::closed);
 }
 
 TEST(Session, RefusedRequestDoesNotVoidAMessageThatWasGot) {
