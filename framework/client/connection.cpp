@@ -268,6 +268,12 @@ bool connection::content_event(std::uint16_t channel, wire_event& into) {
     return true;
 }
 
+bool connection::fits(const publication& message) const {
+    return limits_.frame_max == 0 ||
+           message.properties.size() + amqp::content_header_octets + amqp::frame_overhead <=
+               limits_.frame_max;
+}
+
 void connection::publish(byte_buffer& out, std::uint16_t channel, const publication& message) {
     amqp::basic::publish method;
     method.exchange = message.exchange;

@@ -47,6 +47,11 @@ void publish_window::sent() {
     ++sent_;
 }
 
+void publish_window::refuse_next(const problem& why, std::vector<settled>& out) {
+    settle(entries_[sent_], &why, out);
+    entries_.erase(sent_);
+}
+
 void publish_window::settle(entry& what, const problem* why, std::vector<settled>& out) {
     settled result;
     result.token = what.token;

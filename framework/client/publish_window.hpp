@@ -48,6 +48,9 @@ public:
     /// The message that next() gave is on the wire.
     void sent();
 
+    /// The message that next() gave cannot be sent at all: it is settled with `why`.
+    void refuse_next(const problem& why, std::vector<settled>& out);
+
     /// basic.ack and basic.nack. False for a tag that is not on the wire.
     [[nodiscard]] bool confirm(
         std::uint64_t tag,

@@ -120,13 +120,14 @@ std::string quoted(const std::string& name) {
 
 }  // namespace
 
-void send_request(
+bool send_request(
     connection& wire,
     byte_buffer& out,
     std::uint16_t channel,
     const request& what,
     std::uint64_t token) {
-    std::visit([&](const auto& one) { wire.call(out, channel, method(one), token); }, what);
+    return std::visit(
+        [&](const auto& one) { return wire.call(out, channel, method(one), token); }, what);
 }
 
 std::optional<problem> check(const request& what) {

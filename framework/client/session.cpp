@@ -215,6 +215,15 @@ time_point session::next_time() const {
     return soonest;
 }
 
+problem session::too_large(std::string_view what) const {
+    return {
+        broker_errc::invalid_argument,
+        0,
+        std::string(what) + " do not fit into one frame of " +
+            std::to_string(wire_->limits().frame_max) + " octets, the most that " +
+            settings_.connection.where + " takes"};
+}
+
 std::string session::not_in_time(std::string_view what) const {
     std::string text{what};
     text += " (" + settings_.connection.where + "): ";

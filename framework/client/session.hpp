@@ -193,6 +193,8 @@ private:
     void advance(time_point now);
     void fail_everything(const problem& why);
     [[nodiscard]] std::string not_in_time(std::string_view what) const;
+    /// `what` does not fit into a frame. The broker would close the connection, and the next one.
+    [[nodiscard]] problem too_large(std::string_view what) const;
 
     session_settings settings_;
     stage stage_ = stage::down;

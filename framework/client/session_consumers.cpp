@@ -96,7 +96,13 @@ void session::subscribe(consumer_id id, consumer_state& state) {
     consume.no_ack = state.what.no_ack;
     consume.exclusive = state.what.exclusive;
     consume.arguments = state.what.arguments;
-    wire_->call(out_, state.channel, consume, call_consume);
+    if (!wire_->call(out_, state.channel, consume, call_consume)) {
+        event& lost = push(event_kind::lost);
+        lost.consumer = id;
+        lost.final = true;
+        lost.error = too_large("the arguments of consuming from \"" + state.what.queue + "\"");
+        forget(id);
+    }
 }
 
 void session::cancel(consumer_id consumer, std::uint64_t token) {

@@ -55,8 +55,14 @@ void session::send_requests(lane& from) {
         from.epoch = ++last_epoch_;
         wire_->call(out_, from.channel, amqp::channel::open{}, call_plain);
     }
-    for (; from.sent < from.queue.size() && from.queue[from.sent].serial <= other; ++from.sent) {
-        send_request(*wire_, out_, from.channel, from.queue[from.sent].what, call_request);
+    while (from.sent < from.queue.size() && from.queue[from.sent].serial <= other) {
+        pending_request& next = from.queue[from.sent];
+        if (send_request(*wire_, out_, from.channel, next.what, call_request)) {
+            ++from.sent;
+            continue;
+        }
+        fail_request(next, too_large("the request's arguments"));
+        from.queue.erase(from.sent);
     }
 }
 

@@ -51,6 +51,32 @@ TEST(Session, RequestThatMakesTheBrokerCloseTheConnectionIsNotRepeated) {
     EXPECT_EQ(w.count("queue.declare fatal"), 1U);
 }
 
+TEST(Session, RequestsThatDoNotFitIntoAFrameFailAlone) {
+    world w;
+    w.broker.frame_max = 4096;
+    w.broker.queues["orders"];
+    declare_queue large = queue("large");
+    large.arguments.set("x", std::string(5000, 'x'));
+    subscription wanted;
+    wanted.queue = "orders";
+    wanted.arguments = large.arguments;
+
+    w.session.ask(queue("first"), 1, w.now + minutes(1));
+    w.session.ask(large, 2, w.now + minutes(1));
+    w.session.ask(queue("last"), 3, w.now + minutes(1));
+    w.session.consume(std::move(wanted));
+    w.run();
+
+    EXPECT_FALSE(w.answer_to(1)->failed);
+    ASSERT_NE(w.answer_to(2), nullptr);
+    EXPECT_EQ(w.answer_to(2)->error.code, broker_errc::invalid_argument);
+    EXPECT_FALSE(w.answer_to(3)->failed);
+    ASSERT_EQ(w.of(event_kind::lost).size(), 1U);
+    EXPECT_TRUE(w.of(event_kind::lost)[0].final);
+    EXPECT_EQ(w.of(event_kind::lost)[0].error.code, broker_errc::invalid_argument);
+    EXPECT_TRUE(w.session.is_up());
+}
+
 TEST(Session, RequestWithoutAnswerTimesOut) {
     world w;
     w.broker.answers = false;

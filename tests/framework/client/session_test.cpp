@@ -325,6 +325,30 @@ TEST(Session, SilentBrokerIsGivenUpAndConnectedAgain) {
     EXPECT_EQ(w.of(event_kind::up).size(), 2U);
 }
 
+TEST(Session, MessageWhosePropertiesDoNotFitIntoAFrameFailsAlone) {
+    world w;
+    w.broker.frame_max = 4096;
+    w.broker.queues["orders"];
+    publication large;
+    large.routing_key = "orders";
+    large.body = "large";
+
+    w.publish("orders", "1", 1);
+    large.properties = std::string(4096 - 8 - 12 + 1, '\0');
+    w.session.publish(std::move(large), 2, w.now + minutes(1));
+    w.publish("orders", std::string(10'000, 'x'), 3);
+    w.run();
+
+    EXPECT_FALSE(w.publish_of(1)->failed);
+    ASSERT_NE(w.publish_of(2), nullptr);
+    EXPECT_EQ(w.publish_of(2)->error.code, broker_errc::invalid_argument);
+    EXPECT_NE(w.publish_of(2)->error.text.find("4096"), std::string::npos);
+    EXPECT_FALSE(w.publish_of(3)->failed);
+    EXPECT_EQ(w.broker.stored_bodies.size(), 2U);
+    EXPECT_TRUE(w.session.is_up());
+    EXPECT_TRUE(w.of(event_kind::down).empty());
+}
+
 TEST(Session, NamesThatAmqpCannotCarryAreRefusedBeforeTheyAreSent) {
     world w;
     w.publish(std::string(256, 'x'), "1", 1);
