@@ -5,7 +5,6 @@
 #include "framework/app/reply_slot.hpp"
 #include "framework/task/task_id.hpp"
 
-#include <boost/asio/strand.hpp>
 #include <boost/asio/system_executor.hpp>
 
 #include <random>
@@ -94,7 +93,8 @@ connection_core::connection_core(
     connection_options options)
     : options_(std::move(options)), address_(parse_address(effective_url(options_.url))) {
     if (executor) {
-        executor_ = boost::asio::make_strand(*executor);
+        strand_ = boost::asio::make_strand(*executor);
+        executor_ = *strand_;
     }
 }
 
@@ -112,6 +112,7 @@ std::shared_ptr<mailbox> connection_core::start() {
     if (mailbox_ == nullptr) {
         if (!executor_) {
             thread_ = std::make_unique<io_thread>();
+            started_thread_ = thread_.get();
             executor_ = thread_->context().get_executor();
         }
         mailbox_ = std::make_shared<mailbox>(*executor_);
@@ -128,11 +129,13 @@ boost::asio::any_io_executor connection_core::executor() {
 }
 
 bool connection_core::has_own_thread() const {
-    return thread_ != nullptr;
+    return started_thread_ != nullptr;
 }
 
-bool connection_core::is_io_thread() const {
-    return thread_ != nullptr && thread_->is_this_thread();
+bool connection_core::is_on_executor() const {
+    const io_thread* const started = started_thread_;
+    return started != nullptr ? started->is_this_thread()
+                              : strand_ && strand_->running_in_this_thread();
 }
 
 std::exception_ptr connection_core::stopped_error() {

@@ -84,11 +84,24 @@ public:
     /// delivered before may still be acknowledged; when all are, or the program has let go of
     /// them, the broker gets back those that were not. May be called twice.
     void cancel();
+    /// The same without blocking. Fails on a closed connection, which has no consumers.
+    template <class Token>
+    auto async_cancel(Token&& token) {
+        return detail::initiate<>(
+            std::forward<Token>(token), [core = core_, id = id_](detail::completion<> handler) {
+                start_cancel(core, id, std::move(handler));
+            });
+    }
 
     consumer(std::weak_ptr<connection_core> core, std::uint64_t id)
         : core_(std::move(core)), id_(id) {}
 
 private:
+    static void start_cancel(
+        const std::weak_ptr<connection_core>& from,
+        std::uint64_t id,
+        detail::completion<> handler);
+
     std::weak_ptr<connection_core> core_;
     std::uint64_t id_ = 0;
 };
@@ -106,6 +119,7 @@ public:
     /// As close(), without waiting for the broker.
     ~connection();
     connection(connection&&) noexcept;
+    /// What was assigned to is let go as the destructor would.
     connection& operator=(connection&&) noexcept;
 
     /// Connects now, and throws if that fails within the timeout. Without it the first use
@@ -384,6 +398,7 @@ private:
         std::string queue,
         bool no_ack,
         done<std::optional<delivery>> handler);
+    void let_go() noexcept;
 
     core_ptr core_;
 };

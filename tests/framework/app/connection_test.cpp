@@ -295,6 +295,50 @@ TEST_F(Connection, WorksOnTheCallersExecutorInCoroutines) {
     EXPECT_EQ(body, "hello");
 }
 
+TEST_F(Connection, HandlerOnTheCallersExecutorCanCancelItsConsumer) {
+    boost::asio::io_context context;
+    connection c{context.get_executor(), options()};
+    const auto before = std::chrono::steady_clock::now();
+    consumer mine;
+    int delivered = 0;
+    bool blocking_call_refused = false;
+    std::exception_ptr failed;
+
+    boost::asio::co_spawn(
+        context,
+        [&]() -> boost::asio::awaitable<void> {
+            const queue_options plain;
+            co_await c.async_declare_queue(queue_, plain, boost::asio::use_awaitable);
+            const consume_options one;
+            const connection::delivery_function handler = [&](delivery d) {
+                ++delivered;
+                d.ack();
+                mine.cancel();
+                try {
+                    c.open();
+                } catch (const std::logic_error&) {
+                    blocking_call_refused = true;
+                }
+            };
+            mine = co_await c.async_consume(queue_, one, handler, boost::asio::use_awaitable);
+            const message out("hello");
+            co_await c.async_publish("", queue_, out, boost::asio::use_awaitable);
+            while (delivered == 0) {
+                co_await c.async_queue_status(queue_, boost::asio::use_awaitable);
+            }
+            co_await mine.async_cancel(boost::asio::use_awaitable);
+            co_await c.async_delete_queue(queue_, false, false, boost::asio::use_awaitable);
+            co_await c.async_close(boost::asio::use_awaitable);
+        },
+        [&](std::exception_ptr error) { failed = error; });
+    context.run();
+
+    EXPECT_EQ(failed, nullptr);
+    EXPECT_EQ(delivered, 1);
+    EXPECT_TRUE(blocking_call_refused);
+    EXPECT_LT(std::chrono::steady_clock::now() - before, 15s);
+}
+
 TEST_F(Connection, OpenAndCloseMayBeCalledTwice) {
     connection c{options()};
 
@@ -359,6 +403,16 @@ TEST(ConnectionWithoutBroker, LongestTimeoutIsNoTimeout) {
     EXPECT_EQ(opening.wait_for(50ms), std::future_status::timeout);
     c.close();
     EXPECT_THROW(opening.get(), broker_error);
+}
+
+TEST(ConnectionWithoutBroker, MoveAssignmentClosesWhatWasThere) {
+    connection c{"amqp://127.0.0.1:1"};
+    auto opening = c.async_open(boost::asio::use_future);
+
+    c = connection{"amqp://127.0.0.1:1"};
+
+    EXPECT_THROW(opening.get(), broker_error);
+    c.close();
 }
 
 TEST(ConnectionWithoutBroker, CloseBeforeUseDoesNothing) {
