@@ -43,4 +43,8 @@ struct result_facts {
     octets body,
     std::string& reason);
 
+/// What the caller of a task gets whose result message cannot be read (pickled, cut short): a
+/// failure of type "UnreadableResult", because the result will not come in another form.
+[[nodiscard]] task_result unreadable_result(std::string_view task_id, std::string_view reason);
+
 }  // namespace lovage
