@@ -6,7 +6,8 @@
 // Used by session alone; pure.
 //
 // Invariants: 1. [0, sent) is on the wire, with the confirm tags first_tag, first_tag + 1, ...
-//             2. a settled message stays as an empty place until all in front of it are settled.
+//             2. a settled message stays as an empty place until the broker has answered it and all
+//                in front of it: what is overdue may still be what the broker refuses.
 //             3. in the waiting part no message is settled.
 #pragma once
 
@@ -25,6 +26,14 @@ struct window_limits {
     std::size_t wire_octets = 64U << 20U;
     std::size_t total_messages = 1'000'000;
     std::size_t total_octets = 512U << 20U;
+};
+
+/// A message that came back.
+struct publication_view {
+    octets exchange;
+    octets routing_key;
+    octets properties;
+    octets body;
 };
 
 /// What became of a message.
@@ -57,14 +66,16 @@ public:
         bool multiple,
         bool accepted,
         std::vector<settled>& out);
-    /// basic.return: the confirm follows. Messages that look alike share their fate, so the first
-    /// that looks like it is as good as the one that was meant.
-    void returned(octets exchange, octets routing_key, octets body, const problem& why);
+    /// basic.return: the confirm follows. Only mandatory messages come back. Messages that look
+    /// alike share their fate, so the first that looks like it is as good as the one that was
+    /// meant. A broker may write the properties anew: if no message has the same, they are not
+    /// looked at.
+    void returned(const publication_view& message, const problem& why);
 
     /// The channel is new, tags start at 1: all that was on the wire waits again.
     void restart();
-    /// As restart(), after the broker refused a message on the wire. If there was but one, it is
-    /// settled with `why`.
+    /// As restart(), after the broker refused a message on the wire. If there was but one, overdue
+    /// ones included, it is settled with `why`.
     void refused(const problem& why, std::vector<settled>& out);
     /// Settles what is overdue. On the wire its place stays, for the confirm to come.
     void expire(time_point now, std::vector<settled>& out);
@@ -73,7 +84,8 @@ public:
 
     [[nodiscard]] std::size_t unsettled() const { return unsettled_; }
     [[nodiscard]] std::size_t on_wire() const { return sent_; }
-    /// No deadline is before this.
+    /// When expire() has something to do, or soon after: with very many messages it looks less
+    /// often, so that looking stays cheap.
     [[nodiscard]] time_point earliest_deadline() const { return earliest_; }
     /// For tests: throws std::logic_error if an invariant is broken.
     void check_invariants() const;
@@ -86,11 +98,13 @@ private:
         problem why;  ///< set by a return
         bool is_returned = false;
         bool is_settled = false;
+        bool is_answered = false;  ///< by the broker; settled, too
     };
 
     [[nodiscard]] bool wire_takes(std::size_t size) const;
     void settle(entry& what, const problem* why, std::vector<settled>& out);
-    void drop_settled_front();
+    [[nodiscard]] entry* find_returned(const publication_view& message, bool same_properties);
+    void drop_answered_front();
     void drop_all_settled();
 
     window_limits limits_;
