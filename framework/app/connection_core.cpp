@@ -149,7 +149,7 @@ std::string connection_core::new_name() {
 }
 
 void connection_core::open(pending<> handler) {
-    // A question about the default exchange's existence is answered as soon as we are connected.
+    // A question that any broker answers as soon as we are connected; a refusal will do, too.
     client::declare_exchange question;
     question.name = "amq.direct";
     question.passive = true;

@@ -158,7 +158,7 @@ void session::expire_requests(lane& from, time_point now) {
     }
 }
 
-/// Puts the steps in front of what waits. Nothing may be on the wire.
+/// Puts the steps in front of what is not sent, behind what is on the wire.
 void session::replay(const std::vector<request>& steps) {
     lane& to = lanes_[0];
     for (std::size_t i = steps.size(); i > 0; --i) {
