@@ -352,6 +352,14 @@ void connection::start_publish(
     message what,
     publish_options options,
     done<> handler) {
+    if (auto wrong = check_properties(what)) {
+        core->run(
+            [wrong = std::move(*wrong)](connection_core&, auto waiting) {
+                waiting(detail::exception_of(wrong));
+            },
+            std::move(handler));
+        return;
+    }
     client::publication message;
     message.exchange = std::move(exchange);
     message.routing_key = std::move(key);

@@ -353,11 +353,19 @@ TEST(Session, NamesThatAmqpCannotCarryAreRefusedBeforeTheyAreSent) {
     world w;
     w.publish(std::string(256, 'x'), "1", 1);
     w.session.ask(queue("\xFF"), 2, w.now + minutes(1));
+    amqp::table inner;
+    inner.set(std::string(256, 'x'), std::int32_t{1});
+    amqp::field_array list;
+    list.emplace_back(inner);
+    declare_queue deep = queue("deep");
+    deep.arguments.set("x", list);
+    w.session.ask(deep, 3, w.now + minutes(1));
 
     w.run();
 
     EXPECT_EQ(w.publish_of(1)->error.code, broker_errc::invalid_argument);
     EXPECT_EQ(w.answer_to(2)->error.code, broker_errc::invalid_argument);
+    EXPECT_EQ(w.answer_to(3)->error.code, broker_errc::invalid_argument);
 }
 
 }  // namespace
