@@ -195,6 +195,9 @@ void client_driver::dispatch(client::event& what) {
     switch (what.kind) {
         case client::event_kind::published:
             if (const auto waiter = publishes_.take(what.token)) {
+                if (what.returned != nullptr) {
+                    waiter->given_back(std::move(*what.returned));
+                }
                 waiter->published(failed);
             }
             return;

@@ -44,6 +44,8 @@ public:
     /// Null: the broker has confirmed the message. Otherwise why not; it may still have it when the
     /// code is timeout or stopped.
     virtual void published(const client::problem* problem) = 0;
+    /// The message that no queue wanted; published() with `unroutable` follows at once.
+    virtual void given_back(client::publication&& message) { static_cast<void>(message); }
 };
 class request_waiter {
 public:

@@ -75,6 +75,9 @@ void publish_window::settle(entry& what, const problem* why, std::vector<settled
     if (one_at_a_time_ != 0) {
         --one_at_a_time_;
     }
+    if (why != nullptr && why->code == broker_errc::unroutable) {
+        result.message = std::make_unique<publication>(std::move(what.message));
+    }
     what.message = {};
     what.is_settled = true;
     out.push_back(std::move(result));

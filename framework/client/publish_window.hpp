@@ -16,6 +16,7 @@
 #include "framework/client/types.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,7 @@ struct settled {
     bool confirmed = false;
     problem error;       ///< if not confirmed; the text is a fragment that session completes
     std::string target;  ///< exchange and routing key, if not confirmed
+    std::unique_ptr<publication> message;  ///< of one that came back, else null
 };
 
 class publish_window {

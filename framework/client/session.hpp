@@ -25,6 +25,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -63,6 +64,7 @@ struct event {
     problem error;
     answer reply;
     delivery message;
+    std::unique_ptr<publication> returned;  ///< published: the message, if it was unroutable
 };
 
 class session {

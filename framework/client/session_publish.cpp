@@ -79,6 +79,7 @@ void session::push_settled() {
         added.failed = !one.confirmed;
         if (!one.confirmed) {
             added.error = {one.error.code, one.error.reply_code, publish_text(one)};
+            added.returned = std::move(one.message);
         }
     }
     settled_.clear();

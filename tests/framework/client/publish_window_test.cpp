@@ -106,6 +106,8 @@ TEST(PublishWindow, ReturnBeforeConfirmSettlesAsUnroutable) {
     EXPECT_TRUE(f.out[0].confirmed);
     EXPECT_FALSE(f.out[1].confirmed);
     EXPECT_EQ(f.out[1].error.reply_code, 312);
+    ASSERT_NE(f.out[1].message, nullptr);
+    EXPECT_EQ(f.out[1].message->body, "2");
 }
 
 TEST(PublishWindow, ReturnIsOfTheMandatoryMessageWithTheSameProperties) {
