@@ -162,6 +162,19 @@ private:
         amqp::method& method,
         wire_event& into,
         byte_buffer& out);
+    bool on_channel_close(
+        std::uint16_t channel,
+        const amqp::channel::close& close,
+        wire_event& into,
+        byte_buffer& out);
+    static bool begins_content(const amqp::method& method, content_owner& owner);
+    bool on_notice(
+        std::uint16_t channel,
+        amqp::method_id id,
+        amqp::method& method,
+        wire_event& into,
+        byte_buffer& out);
+    void drop_delivered_content();
     bool on_content(
         std::uint16_t channel,
         amqp::content_status status,
@@ -187,6 +200,7 @@ private:
     tuned limits_;
     amqp::table server_properties_;
     std::vector<std::unique_ptr<channel_state>> channels_;
+    std::uint16_t content_channel_ = 0;  ///< of the last event with content
     time_point last_received_{};
     time_point last_sent_{};
 };
