@@ -119,6 +119,13 @@ void session::request_refused(lane& from, const wire_event& closed) {
         fail_request(refused, why);
     }
     from.sent = 0;
+    const std::size_t count = from.queue.size();
+    for (std::size_t i = 0; i < count; ++i) {
+        pending_request one = from.queue.pop_front();
+        if (!one.abandoned) {  // nobody waits: asking again could only do harm
+            from.queue.push_back(std::move(one));
+        }
+    }
 }
 
 /// The connection is gone: what has no answer waits for the next connection.

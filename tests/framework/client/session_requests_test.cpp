@@ -89,6 +89,21 @@ TEST(Session, RequestWithoutAnswerTimesOut) {
     EXPECT_EQ(w.answer_to(1)->error.code, broker_errc::timeout);
 }
 
+TEST(Session, RequestThatHasTimedOutIsNotAskedAgainAfterARefusal) {
+    world w;
+    w.broker.refused_queues.insert("bad");
+    w.run();
+
+    // Both are on their way; the broker closes the channel at the first.
+    w.session.ask(queue("bad"), 1, w.now + minutes(1));
+    w.session.ask(queue("late"), 2, w.now + seconds(10));
+    w.wait(seconds(10));
+
+    EXPECT_EQ(w.answer_to(1)->error.code, broker_errc::refused);
+    EXPECT_EQ(w.answer_to(2)->error.code, broker_errc::timeout);
+    EXPECT_EQ(w.count("queue.declare late"), 0U);
+}
+
 TEST(Session, TopologyIsDeclaredAgainAfterAReconnect) {
     world w;
     declare_queue exclusive = queue("mine");
