@@ -55,7 +55,7 @@ void write_content_header(
     std::uint16_t channel,
     std::uint64_t body_size,
     octets properties) {
-    write_frame_header(out, frame_type::header, channel, 12 + properties.size());
+    write_frame_header(out, frame_type::header, channel, content_header_octets + properties.size());
     write_number(out, class_basic);
     write_number(out, std::uint16_t{0});
     write_number(out, body_size);

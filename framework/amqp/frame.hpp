@@ -28,6 +28,9 @@ enum class frame_status {
     std::size_t payload_max,
     std::uint32_t& size);
 
+/// Octets of a content header's payload in front of the properties: class, weight, body size.
+inline constexpr std::size_t content_header_octets = 12;
+
 /// What a content header frame's payload says (specification 4.2.6.1).
 struct content_header {
     std::uint16_t class_id = 0;

@@ -74,9 +74,12 @@ inline void write_number(byte_buffer& out, Number value) {
     std::memcpy(out.prepare(sizeof value), &value, sizeof value);
     out.commit(sizeof value);
 }
-/// `text` is cut to the 255 octets that a short string can hold.
+/// Longest short string: names, most properties, names in tables.
+inline constexpr std::size_t short_string_max = 255;
+/// `text` is cut to short_string_max octets; who must not lose any looks before.
 inline void write_short_string(byte_buffer& out, octets text) {
-    const auto size = static_cast<std::uint8_t>(text.size() > 255 ? 255 : text.size());
+    const auto size =
+        static_cast<std::uint8_t>(text.size() > short_string_max ? short_string_max : text.size());
     write_number(out, size);
     out.append(text.substr(0, size));
 }

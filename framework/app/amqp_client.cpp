@@ -1,5 +1,6 @@
 // What the broker says and the clock demands: the driver's turns, connections and events.
 #include "framework/app/client_driver.hpp"
+#include "framework/app/guarded.hpp"
 #include "framework/base/log.hpp"
 
 #include <boost/asio/post.hpp>
@@ -10,6 +11,22 @@
 namespace lovage {
 
 namespace asio = boost::asio;
+
+namespace {
+
+/// Sets a flag for as long as it lives, whatever is thrown meanwhile.
+class flag_guard {
+public:
+    explicit flag_guard(bool& flag) : flag_(flag) { flag_ = true; }
+    ~flag_guard() { flag_ = false; }
+    flag_guard(const flag_guard&) = delete;
+    flag_guard& operator=(const flag_guard&) = delete;
+
+private:
+    bool& flag_;
+};
+
+}  // namespace
 
 std::size_t link::received(octets input) {
     const auto driver = driver_.lock();
@@ -55,24 +72,25 @@ void client_driver::drain_events(octets& input) {
     if (draining_ || stopped_) {
         return;
     }
-    draining_ = true;  // calls from handlers are part of this turn
-    const time_point at = now();
-    client::event what;
-    while (!stopped_ && session_.next(input, what, at, random())) {
-        dispatch(what);
-    }
-    finish_batch();
-    if (!stopped_) {
+    {
+        const flag_guard guard(draining_);  // calls from handlers are part of this turn
+        const time_point at = now();
+        dispatch_all(input, at);
+        finish_batch();
         // What batch ends and handlers asked for may have made events at once.
         octets nothing;
-        while (!stopped_ && session_.next(nothing, what, at, random())) {
-            dispatch(what);
-        }
+        dispatch_all(nothing, at);
     }
-    draining_ = false;
     flush();
     connect_if_due();
     rearm();
+}
+
+void client_driver::dispatch_all(octets& input, time_point at) {
+    client::event what;
+    while (!stopped_ && session_.next(input, what, at, random())) {
+        call_guarded([&] { dispatch(what); });
+    }
 }
 
 void client_driver::closed(const link* from, net::error_code error) {
@@ -177,6 +195,9 @@ void client_driver::dispatch(client::event& what) {
     switch (what.kind) {
         case client::event_kind::published:
             if (const auto waiter = publishes_.take(what.token)) {
+                if (what.returned != nullptr) {
+                    waiter->given_back(std::move(*what.returned));
+                }
                 waiter->published(failed);
             }
             return;
@@ -240,10 +261,12 @@ void client_driver::dispatch_lost(const client::event& what) {
     if (found == consumers_.end()) {
         return;
     }
-    log_event(
-        log_level::warning,
-        "consumer_lost",
-        {{"reason", what.error.text}, {"final", what.final ? "true" : "false"}});
+    if (what.error.code != broker_errc::stopped) {
+        log_event(
+            log_level::warning,
+            "consumer_lost",
+            {{"reason", what.error.text}, {"final", what.final ? "true" : "false"}});
+    }
     const auto handler = found->second.handler;
     if (what.final) {
         consumers_.erase(found);
@@ -275,7 +298,7 @@ void client_driver::finish_batch() {
         if (found != consumers_.end()) {
             found->second.touched = false;
             const auto handler = found->second.handler;
-            handler->batch_end();
+            call_guarded([&] { handler->batch_end(); });
         }
     }
     touched_.clear();

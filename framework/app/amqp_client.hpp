@@ -22,6 +22,9 @@
 
 namespace lovage {
 
+/// Waits for ever.
+inline constexpr milliseconds no_timeout = milliseconds::max();
+
 struct amqp_client_options {
     net::uri address;
     std::string name = "lovage";  ///< connection_name, shown in the broker's lists
@@ -41,6 +44,8 @@ public:
     /// Null: the broker has confirmed the message. Otherwise why not; it may still have it when the
     /// code is timeout or stopped.
     virtual void published(const client::problem* problem) = 0;
+    /// The message that no queue wanted; published() with `unroutable` follows at once.
+    virtual void given_back(client::publication&& message) { static_cast<void>(message); }
 };
 class request_waiter {
 public:
@@ -49,7 +54,8 @@ public:
     virtual void answered(const client::problem* problem, const client::answer* answer) = 0;
 };
 
-/// What a consumer hears. The client keeps it until cancel() is done or the client is stopped.
+/// What a consumer hears. What a member throws is logged and changes nothing. The client keeps it
+/// until cancel() is done or the client is stopped.
 class delivery_handler {
 public:
     virtual ~delivery_handler() = default;
@@ -59,7 +65,7 @@ public:
     virtual void subscribed() {}
     /// Deliveries not yet acknowledged are void from here on: the broker gives them to somebody
     /// again. The client subscribes again by itself, unless `final`: the first subscription was
-    /// refused, and the consumer is gone.
+    /// refused or came too late, or the client is stopped; then the consumer is gone.
     virtual void lost(const client::problem& why, bool final) {
         static_cast<void>(why);
         static_cast<void>(final);
@@ -124,10 +130,12 @@ public:
         milliseconds timeout,
         std::unique_ptr<request_waiter> waiter) = 0;
 
-    /// Subscribes, again after each loss, until cancel(). No deadline: subscribed() or lost() tell.
+    /// Subscribes, again after each loss, until cancel(). subscribed() or lost() tell. If the
+    /// broker has not accepted it once after `timeout`, it is finally lost.
     virtual client::consumer_id consume(
         client::subscription what,
-        std::shared_ptr<delivery_handler> handler) = 0;
+        std::shared_ptr<delivery_handler> handler,
+        milliseconds timeout = no_timeout) = 0;
     /// No deliveries come after this returns. `done` is called when the broker has answered, or at
     /// once if there is no such consumer. Deliveries handed over before may still be acknowledged
     /// until `forget` is called for the consumer; its channel stays open until then.
@@ -142,9 +150,9 @@ public:
         bool requeue,
         bool multiple = false) = 0;
 
-    /// Fails everything outstanding with broker_errc::stopped, says goodbye to the broker, calls
-    /// `done` within about two seconds even if the broker does not answer. May be called twice and
-    /// before the first use. Nothing is called back after `done`.
+    /// Fails everything outstanding with broker_errc::stopped, consumers too (lost), says goodbye
+    /// to the broker, calls `done` within about two seconds even if the broker does not answer. May
+    /// be called twice and before the first use. Nothing is called back after `done`.
     virtual void stop(std::function<void()> done) = 0;
     /// Drops the connection without a word, for processes that are about to end.
     virtual void abandon() = 0;

@@ -1,6 +1,7 @@
 #include "framework/app/app_engine.hpp"
 
 #include "framework/amqp/properties.hpp"
+#include "framework/base/deadline.hpp"
 #include "framework/base/log.hpp"
 #include "framework/task/result_message.hpp"
 
@@ -63,8 +64,8 @@ public:
     }
     void lost(const client::problem& why, bool final) override {
         last_.reset();
-        if (final) {
-            log_event(log_level::error, "reply_queue_lost", {{"reason", why.text}});
+        if (final && why.code != broker_errc::stopped) {
+            engine_.on_replies_lost(why);
         }
     }
 
@@ -128,6 +129,9 @@ void app_engine::send_now(outgoing_call& call) {
             router_.remove(call.slot->id());
             router_.add(call.slot->id(), call.slot);
         }
+        if (replies_lost_) {
+            call.slot->stop(*replies_lost_);
+        }
     }
     const std::string queue = std::move(call.queue);
     client::publication message = std::move(call.message);
@@ -181,13 +185,27 @@ void app_engine::on_reply(const client::delivery& message) {
             log_level::warning,
             "reply_unreadable",
             {{"task_id", *properties->correlation_id}, {"reason", reason}});
-        return;
+        // It may be the only one that comes: who waits must hear of it.
+        result = unreadable_result(*properties->correlation_id, reason);
     }
-    const bool last = terminal(result->state);
-    slot->deliver(std::make_shared<const task_result>(std::move(*result)));
+    on_result(slot, std::move(*result));
+}
+
+void app_engine::on_result(const slot_ptr& slot, task_result&& result) {
+    const bool last = terminal(result.state);
+    slot->deliver(std::make_shared<const task_result>(std::move(result)));
     if (last) {
+        deadlines_.remove(slot.get());
         router_.remove(slot->id());
     }
+}
+
+/// The broker does not let us consume our reply queue: no result that is waited for will come.
+void app_engine::on_replies_lost(const client::problem& why) {
+    log_event(log_level::error, "reply_queue_lost", {{"reason", why.text}});
+    replies_lost_ = why;
+    replies_lost_->text = "results cannot be received: " + why.text;
+    stop_all(router_, *replies_lost_);
 }
 
 // Asynchronous waiting: one timer for all.
@@ -207,7 +225,7 @@ void app_engine::wait_for_result(
     }
     pending_completion<detail::reply_slot::result_ptr> pending(
         std::move(handler), engine->executor());
-    const time_point at = std::chrono::steady_clock::now() + timeout;
+    const time_point at = deadline_after(std::chrono::steady_clock::now(), timeout);
     engine->mailbox_->push(
         [engine = engine.get(), slot, at, pending = std::move(pending)]() mutable {
             const std::uint64_t waiter = slot->add_waiter(std::move(pending));
@@ -218,28 +236,27 @@ void app_engine::wait_for_result(
 }
 
 void app_engine::add_deadline(time_point at, const slot_ptr& slot, std::uint64_t waiter) {
-    const bool first = deadlines_.empty() || at < deadlines_.begin()->first;
-    deadlines_.emplace(at, std::pair(std::weak_ptr(slot), waiter));
+    const bool first = at < deadlines_.earliest();
+    deadlines_.add(at, slot, waiter);
     if (first) {
         arm_deadline();
     }
 }
 
 void app_engine::arm_deadline() {
-    if (deadlines_.empty()) {
+    if (deadlines_.earliest() == time_point::max()) {
         return;
     }
-    deadline_timer_.expires_at(deadlines_.begin()->first);
+    deadline_timer_.expires_at(deadlines_.earliest());
     deadline_timer_.async_wait([this](boost::system::error_code error) {
         if (error) {
             return;
         }
         const time_point now = std::chrono::steady_clock::now();
-        while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
-            const auto [waiting, number] = deadlines_.begin()->second;
-            deadlines_.erase(deadlines_.begin());
-            if (const auto slot = waiting.lock()) {
-                slot->give_up(number);
+        deadline_table<detail::reply_slot>::entry due;
+        while (deadlines_.take_due(now, due)) {
+            if (const auto slot = due.who.lock()) {
+                slot->give_up(due.number);
             }
         }
         arm_deadline();

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "framework/app/amqp_client.hpp"
+#include "framework/app/deadline_table.hpp"
 #include "framework/app/io_thread.hpp"
 #include "framework/app/mailbox.hpp"
 #include "framework/app/reply_slot.hpp"
@@ -22,7 +23,6 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -71,12 +71,12 @@ public:
 private:
     class reply_handler;
     class confirm_waiter;
-    using deadline_map =
-        std::multimap<time_point, std::pair<std::weak_ptr<detail::reply_slot>, std::uint64_t>>;
 
     void send_now(outgoing_call& call);
     void listen();
     void on_reply(const client::delivery& message);
+    void on_result(const slot_ptr& slot, task_result&& result);
+    void on_replies_lost(const client::problem& why);
     void add_deadline(time_point at, const slot_ptr& slot, std::uint64_t waiter);
     void arm_deadline();
     void stop_now();
@@ -93,8 +93,10 @@ private:
     task_queues queues_;
     std::shared_ptr<reply_handler> replies_;
     client::reply_router<std::weak_ptr<detail::reply_slot>> router_;
-    deadline_map deadlines_;
+    deadline_table<detail::reply_slot> deadlines_;
     boost::asio::steady_timer deadline_timer_;
+    /// No reply can come any more, for the rest of the engine's life.
+    std::optional<client::problem> replies_lost_;
     bool listening_ = false;
     bool stopping_ = false;
     int clients_left_ = 0;

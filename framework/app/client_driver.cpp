@@ -1,5 +1,8 @@
 #include "framework/app/client_driver.hpp"
 
+#include "framework/app/guarded.hpp"
+#include "framework/base/deadline.hpp"
+
 #include <boost/asio/post.hpp>
 
 #include <utility>
@@ -80,7 +83,8 @@ void client_driver::publish(
         refuse(std::move(waiter));
         return;
     }
-    session_.publish(std::move(message), publishes_.put(std::move(waiter)), now() + timeout);
+    session_.publish(
+        std::move(message), publishes_.put(std::move(waiter)), deadline_after(now(), timeout));
     use();
 }
 
@@ -92,19 +96,21 @@ void client_driver::request(
         refuse(std::move(waiter));
         return;
     }
-    session_.ask(std::move(what), requests_.put(std::move(waiter)), now() + timeout);
+    session_.ask(std::move(what), requests_.put(std::move(waiter)), deadline_after(now(), timeout));
     use();
 }
 
 client::consumer_id client_driver::consume(
     client::subscription what,
-    std::shared_ptr<delivery_handler> handler) {
+    std::shared_ptr<delivery_handler> handler,
+    milliseconds timeout) {
     if (stopped_) {
         asio::post(
             executor_, [handler = std::move(handler)] { handler->lost(stopped_problem, true); });
         return 0;
     }
-    const client::consumer_id id = session_.consume(std::move(what));
+    const client::consumer_id id =
+        session_.consume(std::move(what), deadline_after(now(), timeout));
     consumers_.emplace(id, consumer_entry{std::move(handler), false, false});
     use();
     return id;
@@ -186,13 +192,31 @@ void client_driver::finish_stop() {
     if (pump_ != nullptr) {
         std::exchange(pump_, nullptr)->close_now();
     }
-    cancels_.clear();
-    consumers_.clear();
+    fail_the_rest();
     auto waiters = std::exchange(stop_waiters_, {});
     for (auto& done : waiters) {
         if (done) {
             asio::post(executor_, std::move(done));
         }
+    }
+}
+
+/// The session has failed everything by now, unless its events were not taken.
+void client_driver::fail_the_rest() {
+    for (const auto& waiter : publishes_.take_all()) {
+        call_guarded([&] { waiter->published(&stopped_problem); });
+    }
+    for (const auto& waiter : requests_.take_all()) {
+        call_guarded([&] { waiter->answered(&stopped_problem, nullptr); });
+    }
+    for (const auto& done : cancels_.take_all()) {
+        if (*done) {
+            call_guarded(*done);
+        }
+    }
+    auto left = std::exchange(consumers_, {});
+    for (auto& entry : left) {
+        call_guarded([&] { entry.second.handler->lost(stopped_problem, true); });
     }
 }
 

@@ -51,7 +51,8 @@ public:
         override;
     client::consumer_id consume(
         client::subscription what,
-        std::shared_ptr<delivery_handler> handler) override;
+        std::shared_ptr<delivery_handler> handler,
+        milliseconds timeout) override;
     void cancel(client::consumer_id consumer, std::function<void()> done) override;
     void forget(client::consumer_id consumer) override;
     [[nodiscard]] bool store_is_ordered() const override { return session_.store_is_ordered(); }
@@ -85,6 +86,7 @@ private:
     void schedule_turn();
     void turn();
     void drain_events(octets& input);
+    void dispatch_all(octets& input, time_point at);
     void dispatch(client::event& what);
     void dispatch_delivery(const client::event& what);
     void dispatch_lost(const client::event& what);
@@ -96,6 +98,7 @@ private:
     void rearm();
     void drop_pump();
     void finish_stop();
+    void fail_the_rest();
 
     boost::asio::any_io_executor executor_;
     amqp_client_options options_;

@@ -4,6 +4,9 @@
 
 #include <lovage/connection.hpp>
 
+#include <boost/asio/system_executor.hpp>
+
+#include <algorithm>
 #include <chrono>
 #include <future>
 #include <stdexcept>
@@ -15,15 +18,17 @@ namespace {
 /// What a blocking call may take beyond the operation's own timeout, which always ends it; only an
 /// executor that nobody runs makes it last that long.
 constexpr std::chrono::seconds patience{10};
+/// Longer timeouts are waited for in vain: added to the clock, they would overflow.
+constexpr std::chrono::milliseconds timeout_max = std::chrono::hours(24 * 365);
 
 /// Runs `start(completion)` and waits for it.
 template <class... Values, class Start>
 auto wait_for(connection_core& core, Start start) {
     using result =
         std::conditional_t<sizeof...(Values) == 0, std::tuple<char>, std::tuple<Values...>>;
-    if (core.is_io_thread()) {
+    if (core.is_on_executor()) {
         throw std::logic_error(
-            "lovage: a blocking call on the connection's I/O thread would never end; use the "
+            "lovage: a blocking call on the connection's executor would never end; use the "
             "asynchronous form");
     }
     const auto promise = std::make_shared<std::promise<result>>();
@@ -37,7 +42,8 @@ auto wait_for(connection_core& core, Start start) {
             promise->set_value(result{std::move(values)...});
         }
     }));
-    if (future.wait_for(core.options().timeout + patience) != std::future_status::ready) {
+    const auto longest = std::min(core.options().timeout, timeout_max) + patience;
+    if (future.wait_for(longest) != std::future_status::ready) {
         throw broker_error(
             broker_errc::timeout, 0, "no answer: does anybody run the connection's executor?");
     }
@@ -93,19 +99,33 @@ void consumer::cancel() {
     if (core == nullptr) {
         return;
     }
-    const auto cancelled = [id = id_](connection_core& in, auto waiting) {
-        in.cancel(id);
-        waiting(nullptr);
-    };
-    if (core->is_io_thread()) {
+    if (core->is_on_executor()) {
         core->cancel(id_);
         return;
     }
     try {
-        wait_for<>(
-            *core, [&](detail::completion<> handler) { core->run(cancelled, std::move(handler)); });
+        wait_for<>(*core, [&](detail::completion<> handler) {
+            start_cancel(core_, id_, std::move(handler));
+        });
     } catch (const broker_error&) {  // a closed connection has no consumers
     }
+}
+
+void consumer::start_cancel(
+    const std::weak_ptr<connection_core>& from,
+    std::uint64_t id,
+    detail::completion<> handler) {
+    const auto core = from.lock();
+    if (core == nullptr) {
+        pending_completion<>(std::move(handler), boost::asio::system_executor())(nullptr);
+        return;
+    }
+    core->run(
+        [id](connection_core& in, auto waiting) {
+            in.cancel(id);
+            waiting(nullptr);
+        },
+        std::move(handler));
 }
 
 connection::connection(connection_options options)
@@ -113,10 +133,13 @@ connection::connection(connection_options options)
 connection::connection(boost::asio::any_io_executor executor, connection_options options)
     : core_(std::make_shared<connection_core>(std::move(executor), std::move(options))) {}
 connection::~connection() {
+    let_go();
+}
+void connection::let_go() noexcept {
     if (core_ == nullptr) {
         return;
     }
-    if (core_->has_own_thread() && !core_->is_io_thread()) {
+    if (core_->has_own_thread() && !core_->is_on_executor()) {
         try {
             close();
         } catch (...) {  // a destructor that cannot say goodbye goes without
@@ -127,7 +150,13 @@ connection::~connection() {
     core_->close(detail::completion<>([core = core_](std::exception_ptr) {}));
 }
 connection::connection(connection&&) noexcept = default;
-connection& connection::operator=(connection&&) noexcept = default;
+connection& connection::operator=(connection&& other) noexcept {
+    if (this != &other) {
+        let_go();
+        core_ = std::move(other.core_);
+    }
+    return *this;
+}
 
 // The blocking forms.
 
@@ -323,6 +352,14 @@ void connection::start_publish(
     message what,
     publish_options options,
     done<> handler) {
+    if (auto wrong = check_properties(what)) {
+        core->run(
+            [wrong = std::move(*wrong)](connection_core&, auto waiting) {
+                waiting(detail::exception_of(wrong));
+            },
+            std::move(handler));
+        return;
+    }
     client::publication message;
     message.exchange = std::move(exchange);
     message.routing_key = std::move(key);

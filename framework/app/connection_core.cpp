@@ -5,7 +5,6 @@
 #include "framework/app/reply_slot.hpp"
 #include "framework/task/task_id.hpp"
 
-#include <boost/asio/strand.hpp>
 #include <boost/asio/system_executor.hpp>
 
 #include <random>
@@ -29,7 +28,8 @@ amqp_client_options client_options(
 
 }  // namespace
 
-/// One user's consumer: copies deliveries and calls the user's function.
+/// One user's consumer: copies deliveries, counts those that may still be acknowledged, and calls
+/// the user's function.
 class connection_core::consumer_handler final : public delivery_handler {
 public:
     consumer_handler(
@@ -46,6 +46,10 @@ public:
 
     void delivered(const client::delivery& message) override {
         if (const auto core = core_.lock()) {
+            if (!no_ack_) {
+                unsettled_ = message.ref.epoch == epoch_ ? unsettled_ + 1 : 1;
+                epoch_ = message.ref.epoch;
+            }
             function_(core->make_delivery(message, no_ack_));
         }
     }
@@ -56,11 +60,22 @@ public:
         }
     }
     void lost(const client::problem& why, bool final) override {
+        unsettled_ = 0;  // the broker has them back
+        if (const auto core = core_.lock(); final && core != nullptr) {
+            core->consumers_.erase(id_);
+        }
         if (final && started_) {
             auto started = *std::exchange(started_, std::nullopt);
             started(detail::exception_of(why), consumer());
         }
     }
+
+    void cancel() { cancelled_ = true; }
+    void settled(std::uint64_t epoch) {
+        unsettled_ -= epoch == epoch_ && unsettled_ != 0 ? 1U : 0U;
+    }
+    /// Cancelled, and no delivery is left that may be acknowledged.
+    [[nodiscard]] bool done() const { return cancelled_ && unsettled_ == 0; }
 
 private:
     std::weak_ptr<connection_core> core_;
@@ -68,6 +83,9 @@ private:
     connection::delivery_function function_;
     std::optional<pending<consumer>> started_;
     client::consumer_id id_ = 0;
+    std::uint64_t epoch_ = 0;    ///< of the newest delivery
+    std::size_t unsettled_ = 0;  ///< deliveries of that epoch without ack or nack
+    bool cancelled_ = false;
 };
 
 connection_core::connection_core(
@@ -75,7 +93,8 @@ connection_core::connection_core(
     connection_options options)
     : options_(std::move(options)), address_(parse_address(effective_url(options_.url))) {
     if (executor) {
-        executor_ = boost::asio::make_strand(*executor);
+        strand_ = boost::asio::make_strand(*executor);
+        executor_ = *strand_;
     }
 }
 
@@ -93,6 +112,7 @@ std::shared_ptr<mailbox> connection_core::start() {
     if (mailbox_ == nullptr) {
         if (!executor_) {
             thread_ = std::make_unique<io_thread>();
+            started_thread_ = thread_.get();
             executor_ = thread_->context().get_executor();
         }
         mailbox_ = std::make_shared<mailbox>(*executor_);
@@ -109,11 +129,13 @@ boost::asio::any_io_executor connection_core::executor() {
 }
 
 bool connection_core::has_own_thread() const {
-    return thread_ != nullptr;
+    return started_thread_ != nullptr;
 }
 
-bool connection_core::is_io_thread() const {
-    return thread_ != nullptr && thread_->is_this_thread();
+bool connection_core::is_on_executor() const {
+    const io_thread* const started = started_thread_;
+    return started != nullptr ? started->is_this_thread()
+                              : strand_ && strand_->running_in_this_thread();
 }
 
 std::exception_ptr connection_core::stopped_error() {
@@ -127,7 +149,7 @@ std::string connection_core::new_name() {
 }
 
 void connection_core::open(pending<> handler) {
-    // A question about the default exchange's existence is answered as soon as we are connected.
+    // A question that any broker answers as soon as we are connected; a refusal will do, too.
     client::declare_exchange question;
     question.name = "amq.direct";
     question.passive = true;
@@ -160,11 +182,42 @@ void connection_core::consume(
     pending<consumer> handler) {
     auto made = std::make_shared<consumer_handler>(
         weak_from_this(), what.no_ack, std::move(function), std::move(handler));
-    made->set_id(worker_->consume(std::move(what), made));
+    const client::consumer_id id = worker_->consume(std::move(what), made, options_.timeout);
+    made->set_id(id);
+    if (id != 0) {
+        consumers_.emplace(id, made);
+    }
 }
 
 void connection_core::cancel(std::uint64_t consumer) {
     worker_->cancel(consumer, nullptr);
+    if (const auto found = consumers_.find(consumer); found != consumers_.end()) {
+        if (const auto handler = found->second.lock()) {
+            handler->cancel();
+        }
+    }
+    forget_if_done(consumer);
+}
+
+void connection_core::settled(std::uint64_t consumer, std::uint64_t epoch) {
+    if (const auto found = consumers_.find(consumer); found != consumers_.end()) {
+        if (const auto handler = found->second.lock()) {
+            handler->settled(epoch);
+        }
+        forget_if_done(consumer);
+    }
+}
+
+void connection_core::forget_if_done(std::uint64_t consumer) {
+    const auto found = consumers_.find(consumer);
+    if (found == consumers_.end()) {
+        return;
+    }
+    const auto handler = found->second.lock();
+    if (handler == nullptr || handler->done()) {
+        consumers_.erase(found);
+        worker_->forget(consumer);
+    }
 }
 
 delivery connection_core::make_delivery(const client::delivery& from, bool no_ack) {
@@ -189,6 +242,7 @@ void connection_core::acknowledge(std::uint64_t consumer, std::uint64_t epoch, s
     if (const auto to = start()) {
         to->push([self = shared_from_this(), ref = client::delivery_ref{consumer, epoch, tag}] {
             self->worker_->ack(ref);
+            self->settled(ref.consumer, ref.epoch);
         });
     }
 }
@@ -199,9 +253,20 @@ void connection_core::refuse(
     std::uint64_t tag,
     bool requeue) {
     if (const auto to = start()) {
-        to->push([self = shared_from_this(),
-                  ref = client::delivery_ref{consumer, epoch, tag},
-                  requeue] { self->worker_->nack(ref, requeue); });
+        to->push(
+            [self = shared_from_this(), ref = client::delivery_ref{consumer, epoch, tag}, requeue] {
+                self->worker_->nack(ref, requeue);
+                self->settled(ref.consumer, ref.epoch);
+            });
+    }
+}
+
+void connection_core::dropped(std::uint64_t consumer, std::uint64_t epoch) {
+    if (consumer == 0) {
+        return;  // a message that was got: its channel is not the consumer's
+    }
+    if (const auto to = start()) {
+        to->push([self = shared_from_this(), consumer, epoch] { self->settled(consumer, epoch); });
     }
 }
 

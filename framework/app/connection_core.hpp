@@ -11,7 +11,9 @@
 #include <lovage/connection.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/strand.hpp>
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -59,7 +61,9 @@ public:
     void cancel(std::uint64_t consumer);
     [[nodiscard]] delivery make_delivery(const client::delivery& from, bool no_ack);
 
-    [[nodiscard]] bool is_io_thread() const;
+    /// In a handler on the executor: waiting for something that happens there would never end.
+    [[nodiscard]] bool is_on_executor() const;
+    /// An I/O thread was started.
     [[nodiscard]] bool has_own_thread() const;
     [[nodiscard]] const connection_options& options() const { return options_; }
     [[nodiscard]] boost::asio::any_io_executor executor();
@@ -69,6 +73,7 @@ public:
     void acknowledge(std::uint64_t consumer, std::uint64_t epoch, std::uint64_t tag) override;
     void refuse(std::uint64_t consumer, std::uint64_t epoch, std::uint64_t tag, bool requeue)
         override;
+    void dropped(std::uint64_t consumer, std::uint64_t epoch) override;
 
     [[nodiscard]] static std::exception_ptr stopped_error();
 
@@ -78,15 +83,24 @@ private:
     /// The mailbox; null when closed.
     std::shared_ptr<mailbox> start();
     void close_clients(std::function<void()> done);
+    /// One delivery less that may be acknowledged.
+    void settled(std::uint64_t consumer, std::uint64_t epoch);
+    /// Closes the channel of a cancelled consumer when none of its deliveries needs it any more.
+    void forget_if_done(std::uint64_t consumer);
 
     const connection_options options_;
     net::uri address_;
     std::mutex mutex_;
     std::optional<boost::asio::any_io_executor> executor_;
+    /// Of the caller's executor; handlers of ours run one at a time.
+    std::optional<boost::asio::strand<boost::asio::any_io_executor>> strand_;
     std::unique_ptr<io_thread> thread_;
+    std::atomic<const io_thread*> started_thread_{nullptr};  ///< thread_, for any thread to look at
     std::shared_ptr<mailbox> mailbox_;
     std::shared_ptr<amqp_client> publisher_;
     std::shared_ptr<amqp_client> worker_;  ///< everything but publishing
+    /// On the executor alone. The client owns the handlers.
+    std::unordered_map<client::consumer_id, std::weak_ptr<consumer_handler>> consumers_;
     bool closed_ = false;
 };
 

@@ -1,5 +1,7 @@
 #include "framework/app/mailbox.hpp"
 
+#include "framework/app/guarded.hpp"
+
 #include <boost/asio/post.hpp>
 
 namespace lovage {
@@ -23,7 +25,7 @@ void mailbox::drain() {
         scheduled_ = false;
     }
     for (auto& work : running_) {
-        work->run();
+        call_guarded([&] { work->run(); });
         work.reset();
     }
     running_.clear();

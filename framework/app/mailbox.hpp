@@ -1,6 +1,6 @@
 // Work for an I/O thread from any other: jobs are put into a list under a lock, and one post wakes
 // the I/O thread for all that came meanwhile. A batch of sends costs one hop, not one each.
-// push() from any thread; jobs run on the executor, in order.
+// push() from any thread; jobs run on the executor, in order. What a job throws is logged.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

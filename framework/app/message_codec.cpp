@@ -1,11 +1,17 @@
 #include "framework/app/message_codec.hpp"
 
 #include "framework/amqp/properties.hpp"
+#include "framework/amqp/wire.hpp"
 #include "framework/app/publication.hpp"
 #include "framework/task/header_values.hpp"
 
+#include <boost/json/value.hpp>
+
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <optional>
+#include <utility>
 
 namespace lovage {
 namespace {
@@ -20,7 +26,51 @@ void set_if(std::string& to, const std::optional<std::string>& from) {
     }
 }
 
+bool names_fit(const boost::json::value& value) {
+    if (const auto* list = value.if_array()) {
+        return std::all_of(list->begin(), list->end(), names_fit);
+    }
+    if (const auto* object = value.if_object()) {
+        return std::all_of(object->begin(), object->end(), [](const auto& member) {
+            return member.key().size() <= amqp::short_string_max && names_fit(member.value());
+        });
+    }
+    return true;
+}
+
+client::problem too_long(const char* what) {
+    return {
+        broker_errc::invalid_argument,
+        0,
+        std::string(what) + " is longer than " + std::to_string(amqp::short_string_max) +
+            " octets"};
+}
+
 }  // namespace
+
+std::optional<client::problem> check_properties(const message& what) {
+    const std::array<std::pair<const char*, const std::string*>, 8> texts{{
+        {"the content type", &what.content_type},
+        {"the content encoding", &what.content_encoding},
+        {"the correlation id", &what.correlation_id},
+        {"reply_to", &what.reply_to},
+        {"the message id", &what.message_id},
+        {"the type", &what.type},
+        {"the user id", &what.user_id},
+        {"the app id", &what.app_id},
+    }};
+    for (const auto& [name, text] : texts) {
+        if (text->size() > amqp::short_string_max) {
+            return too_long(name);
+        }
+    }
+    for (const auto& header : what.headers) {
+        if (header.key().size() > amqp::short_string_max || !names_fit(header.value())) {
+            return too_long("a header's name");
+        }
+    }
+    return std::nullopt;
+}
 
 amqp::table table_of(const boost::json::object& from) {
     amqp::table to;

@@ -12,8 +12,8 @@ namespace lovage {
 /// Properties in their encoded form.
 [[nodiscard]] std::string encode_properties(const amqp::basic_properties& properties);
 
-/// A publication to the default exchange with `queue` as routing key. Always persistent: reply
-/// queues of ours are durable, so that results survive a restart of the broker as calls do.
+/// A call as a publication to the default exchange with `queue` as routing key. Always persistent:
+/// it survives a restart of the broker as its durable queue does. Results do not come by here.
 [[nodiscard]] client::publication make_publication(outgoing_message&& message, std::string queue);
 
 }  // namespace lovage

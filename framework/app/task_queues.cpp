@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
+#include <unordered_map>
 #include <utility>
 
 namespace lovage {
@@ -45,19 +47,126 @@ milliseconds delay_step(milliseconds delay) {
     return milliseconds(static_cast<milliseconds::rep>((value + step - 1) / step * step));
 }
 
-void task_queues::ensure(const std::string& queue) {
-    if (!declared_.insert(queue).second) {
-        return;
+/// Where a message goes: a queue, or a queue of delays in front of it.
+struct task_queues::target {
+    std::string queue;
+    std::string delay = {};  ///< name of the delays' queue; empty: no delay
+    milliseconds step{0};
+    time_point now{};  ///< when the delay was asked for
+};
+
+/// What is declared, each time with a new serial, so that of many messages that find a queue gone
+/// but the first declares it again.
+struct task_queues::state {
+    struct delay_queue {
+        time_point declared{};
+        std::uint64_t serial = 0;
+    };
+
+    explicit state(std::shared_ptr<amqp_client> to) : sender(std::move(to)) {}
+
+    std::uint64_t ensure(const target& to) {
+        const std::uint64_t serial = ensure_queue(to.queue);
+        return to.delay.empty() ? serial : ensure_delay(to);
     }
+    /// The declaration with that serial does not hold any more.
+    void forget(const target& to, std::uint64_t serial) {
+        if (to.delay.empty()) {
+            if (const auto found = queues.find(to.queue);
+                found != queues.end() && found->second == serial) {
+                queues.erase(found);
+            }
+        } else if (const auto found = delays.find(to.delay);
+                   found != delays.end() && found->second.serial == serial) {
+            delays.erase(found);
+        }
+    }
+
+    std::uint64_t ensure_queue(const std::string& queue);
+    std::uint64_t ensure_delay(const target& to);
+
+    std::shared_ptr<amqp_client> sender;
+    std::unordered_map<std::string, std::uint64_t> queues;
+    std::unordered_map<std::string, delay_queue> delays;
+    std::uint64_t last_serial = 0;
+};
+
+/// The waiter of a message: if the queue turns out to be gone, declares it and sends the message
+/// once more.
+class task_queues::second_try final : public publish_waiter {
+public:
+    second_try(
+        const std::shared_ptr<state>& queues,
+        target to,
+        milliseconds timeout,
+        std::unique_ptr<publish_waiter> waiter)
+        : state_(queues),
+          to_(std::move(to)),
+          serial_(queues->ensure(to_)),
+          timeout_(timeout),
+          waiter_(std::move(waiter)) {}
+
+    void given_back(client::publication&& message) override { message_ = std::move(message); }
+    void published(const client::problem* problem) override {
+        const auto queues = state_.lock();
+        if (message_ && queues != nullptr) {
+            queues->forget(to_, serial_);
+            static_cast<void>(queues->ensure(to_));
+            queues->sender->publish(std::move(*message_), timeout_, std::move(waiter_));
+        } else if (waiter_ != nullptr) {
+            waiter_->published(problem);
+        }
+    }
+
+private:
+    std::weak_ptr<state> state_;
+    target to_;
+    std::uint64_t serial_;
+    milliseconds timeout_;
+    std::unique_ptr<publish_waiter> waiter_;
+    std::optional<client::publication> message_;
+};
+
+std::uint64_t task_queues::state::ensure_queue(const std::string& queue) {
+    const auto [entry, added] = queues.try_emplace(queue, last_serial + 1);
+    if (!added) {
+        return entry->second;
+    }
+    ++last_serial;
     client::declare_queue declare;
     declare.name = queue;
-    client_->request(std::move(declare), declare_timeout, log_refusal(queue));
+    sender->request(std::move(declare), declare_timeout, log_refusal(queue));
     client::declare_exchange exchange;
     exchange.name = queue;
-    client_->request(std::move(exchange), declare_timeout, log_refusal(queue));
+    sender->request(std::move(exchange), declare_timeout, log_refusal(queue));
     client::bind_queue bind;
     bind.queue = bind.exchange = bind.routing_key = queue;
-    client_->request(std::move(bind), declare_timeout, log_refusal(queue));
+    sender->request(std::move(bind), declare_timeout, log_refusal(queue));
+    return last_serial;
+}
+
+std::uint64_t task_queues::state::ensure_delay(const target& to) {
+    const auto [entry, added] = delays.try_emplace(to.delay);
+    delay_queue& known = entry->second;
+    if (!added && to.now - known.declared < declared_for) {
+        return known.serial;
+    }
+    known = {to.now, ++last_serial};
+    client::declare_queue declare;
+    declare.name = to.delay;
+    declare.arguments.set("x-message-ttl", number(to.step));
+    declare.arguments.set("x-expires", number(to.step + delay_queue_grace));
+    declare.arguments.set("x-dead-letter-exchange", "");
+    declare.arguments.set("x-dead-letter-routing-key", std::string_view(to.queue));
+    sender->request(std::move(declare), declare_timeout, log_refusal(to.delay));
+    return known.serial;
+}
+
+task_queues::task_queues(std::shared_ptr<amqp_client> client)
+    : state_(std::make_shared<state>(std::move(client))) {}
+
+void task_queues::ensure(const std::string& queue) {
+    state_->ensure_queue(queue);
 }
 
 void task_queues::publish(
@@ -65,10 +174,10 @@ void task_queues::publish(
     client::publication message,
     milliseconds timeout,
     std::unique_ptr<publish_waiter> waiter) {
-    ensure(queue);
+    auto waiting = std::make_unique<second_try>(state_, target{queue}, timeout, std::move(waiter));
     message.exchange.clear();
     message.routing_key = queue;
-    client_->publish(std::move(message), timeout, std::move(waiter));
+    state_->sender->publish(std::move(message), timeout, std::move(waiting));
 }
 
 void task_queues::publish_delayed(
@@ -82,23 +191,13 @@ void task_queues::publish_delayed(
         publish(queue, std::move(message), timeout, std::move(waiter));
         return;
     }
-    ensure(queue);
     const milliseconds step = delay_step(delay);
     const std::string name = "lovage.delay." + std::to_string(step.count()) + "." + queue;
-    const auto [entry, added] = delays_declared_.try_emplace(name, now);
-    if (added || now - entry->second >= declared_for) {
-        entry->second = now;
-        client::declare_queue declare;
-        declare.name = name;
-        declare.arguments.set("x-message-ttl", number(step));
-        declare.arguments.set("x-expires", number(step + delay_queue_grace));
-        declare.arguments.set("x-dead-letter-exchange", "");
-        declare.arguments.set("x-dead-letter-routing-key", std::string_view(queue));
-        client_->request(std::move(declare), declare_timeout, log_refusal(name));
-    }
+    auto waiting = std::make_unique<second_try>(
+        state_, target{queue, name, step, now}, timeout, std::move(waiter));
     message.exchange.clear();
     message.routing_key = name;
-    client_->publish(std::move(message), timeout, std::move(waiter));
+    state_->sender->publish(std::move(message), timeout, std::move(waiting));
 }
 
 }  // namespace lovage

@@ -4,15 +4,14 @@
 // queue without arguments, a durable direct exchange of the same name, bound with the same key.
 // A delayed message waits in a durable queue for its delay and target, whose messages expire into
 // the target; nobody consumes it, and it goes away when it was not used for a while.
+// A queue that was declared here and deleted by somebody else is declared once more by the message
+// that finds it gone.
 #pragma once
 
 #include "framework/app/amqp_client.hpp"
 
 #include <memory>
 #include <string>
-#include <string_view>
-#include <unordered_map>
-#include <unordered_set>
 
 namespace lovage {
 
@@ -25,7 +24,7 @@ inline constexpr milliseconds broker_delay_max = std::chrono::hours(24 * 30);
 
 class task_queues {
 public:
-    explicit task_queues(std::shared_ptr<amqp_client> client) : client_(std::move(client)) {}
+    explicit task_queues(std::shared_ptr<amqp_client> client);
 
     /// Declares the queue unless this object has done so before. A queue that exists with other
     /// arguments (quorum, priorities) is taken as it is. Publishes made after this on the same
@@ -48,9 +47,12 @@ public:
         std::unique_ptr<publish_waiter> waiter);
 
 private:
-    std::shared_ptr<amqp_client> client_;
-    std::unordered_set<std::string> declared_;
-    std::unordered_map<std::string, time_point> delays_declared_;
+    struct target;
+    struct state;
+    class second_try;
+
+    /// Shared with the messages under way, which may outlive this object.
+    std::shared_ptr<state> state_;
 };
 
 }  // namespace lovage

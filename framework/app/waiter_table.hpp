@@ -34,9 +34,12 @@ public:
         free_.push_back(token);
         return std::move(slots_[token - 1]);
     }
-    void clear() {
-        slots_.clear();
+    /// All that wait; the table is empty afterwards.
+    std::vector<std::unique_ptr<T>> take_all() {
         free_.clear();
+        auto all = std::exchange(slots_, {});
+        std::erase(all, nullptr);
+        return all;
     }
 
 private:

@@ -1,6 +1,6 @@
 // The logging sink: one line an event, `name key=value ...`. Edges call log_event(); pure code
 // returns what is to be logged to its driver. The sink is set once, before threads start, by the
-// program (framework/app/log_spdlog.cpp has spdlog's); without one, lines are dropped.
+// program (framework/net/logging.cpp has spdlog's); without one, lines are dropped.
 // Never pass a secret: URLs are written without their password (net/uri.hpp).
 #pragma once
 

@@ -1,7 +1,8 @@
 // A queue in one block of memory that grows by doubling: cheap at both ends, indexable, and without
 // memory of its own while it never held anything. For the broker's queues and windows, where
 // std::deque would cost an allocation every few elements and half a KiB when empty.
-// Popped elements are reset at once. Elements must be default-constructible and movable.
+// Popped elements are reset at once. The block is given back when the ring becomes empty, if it is
+// a large one. Elements must be default-constructible and movable.
 #pragma once
 
 #include <algorithm>
@@ -17,6 +18,7 @@ class ring {
 public:
     [[nodiscard]] bool empty() const { return count_ == 0; }
     [[nodiscard]] std::size_t size() const { return count_; }
+    [[nodiscard]] std::size_t capacity() const { return capacity_; }
     [[nodiscard]] T& operator[](std::size_t index) { return slots_[slot(index)]; }
     [[nodiscard]] const T& operator[](std::size_t index) const { return slots_[slot(index)]; }
     [[nodiscard]] T& front() { return slots_[head_]; }
@@ -38,11 +40,14 @@ public:
         T taken = std::exchange(slots_[head_], T{});
         head_ = (head_ + 1) & (capacity_ - 1);
         --count_;
+        release_if_empty();
         return taken;
     }
     T pop_back() {
         --count_;
-        return std::exchange(slots_[slot(count_)], T{});
+        T taken = std::exchange(slots_[slot(count_)], T{});
+        release_if_empty();
+        return taken;
     }
     /// Inserts before `index`, moving the elements in front of it; for places near the front.
     void insert(std::size_t index, T value) {
@@ -67,9 +72,16 @@ public:
 
 private:
     static constexpr std::size_t first_capacity = 8;
+    /// A block of so many octets is kept for the next burst.
+    static constexpr std::size_t kept_octets = 1U << 20U;
 
     [[nodiscard]] std::size_t slot(std::size_t index) const {
         return (head_ + index) & (capacity_ - 1);
+    }
+    void release_if_empty() {
+        if (count_ == 0 && capacity_ > first_capacity && capacity_ * sizeof(T) > kept_octets) {
+            clear();
+        }
     }
     void reserve_one() {
         if (count_ < capacity_) {

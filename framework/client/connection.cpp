@@ -42,6 +42,7 @@ bool connection::next(octets& input, wire_event& into, byte_buffer& out, time_po
     if (!input.empty()) {
         last_received_ = now;
     }
+    drop_delivered_content();
     while (stage_ != stage::closed && !input.empty()) {
         if (stage_ == stage::start && input.size() >= 4 && input.starts_with("AMQP")) {
             return fail(into, broker_errc::connect_failed, "the broker does not speak AMQP 0-9-1");
@@ -72,9 +73,21 @@ bool connection::next(octets& input, wire_event& into, byte_buffer& out, time_po
     return false;
 }
 
+/// The last event's content was looked at; a large one is not to stay until the next comes.
+void connection::drop_delivered_content() {
+    const std::uint16_t channel = std::exchange(content_channel_, std::uint16_t{0});
+    if (channel < channels_.size() && channels_[channel] != nullptr &&
+        !channels_[channel]->content.active()) {
+        channels_[channel]->content.reset();
+    }
+}
+
 bool connection::on_frame(const amqp::frame& frame, wire_event& into, byte_buffer& out) {
     if (frame.type == static_cast<std::uint8_t>(amqp::frame_type::heartbeat)) {
         return false;
+    }
+    if (stage_ == stage::closing && frame.channel != 0) {
+        return false;  // whoever asked has been told that it is over
     }
     const bool known = frame.channel < channels_.size() && channels_[frame.channel] != nullptr;
     if (frame.type == static_cast<std::uint8_t>(amqp::frame_type::method)) {
@@ -143,78 +156,107 @@ bool connection::on_channel_method(
         return false;
     }
     if (const auto* close = std::get_if<amqp::channel::close>(&method)) {
-        amqp::write_method(out, channel, amqp::channel::close_ok{});
-        if (state.closing) {
-            return false;  // both closed at once; the answer to ours is still to come
-        }
-        into.kind = wire_event_kind::channel_closed;
-        into.channel = channel;
-        into.error = {
-            broker_errc::refused,
-            close->reply_code,
-            std::to_string(close->reply_code) + " " + std::string(close->reply_text)};
-        into.refused = {close->failing_class, close->failing_method};
-        channels_[channel].reset();
-        return true;
+        return on_channel_close(channel, *close, into, out);
     }
     if (state.closing) {
         return false;
     }
-    content_owner& owner = state.owner;
+    if (begins_content(method, state.owner)) {
+        state.owner.id = id;
+        state.content.start();
+        return false;
+    }
+    return on_notice(channel, id, method, into, out);
+}
+
+bool connection::on_channel_close(
+    std::uint16_t channel,
+    const amqp::channel::close& close,
+    wire_event& into,
+    byte_buffer& out) {
+    amqp::write_method(out, channel, amqp::channel::close_ok{});
+    if (channels_[channel]->closing) {
+        return false;  // both closed at once; the answer to ours is still to come
+    }
+    into.kind = wire_event_kind::channel_closed;
+    into.channel = channel;
+    into.error = {
+        broker_errc::refused,
+        close.reply_code,
+        std::to_string(close.reply_code) + " " + std::string(close.reply_text)};
+    into.refused = {close.failing_class, close.failing_method};
+    channels_[channel].reset();
+    return true;
+}
+
+/// Keeps what is needed of a method that content follows; false for other methods.
+bool connection::begins_content(const amqp::method& method, content_owner& owner) {
     if (const auto* deliver = std::get_if<amqp::basic::deliver>(&method)) {
         owner.consumer_tag.assign(deliver->consumer_tag);
         owner.exchange.assign(deliver->exchange);
         owner.routing_key.assign(deliver->routing_key);
         owner.tag = deliver->delivery_tag;
         owner.redelivered = deliver->redelivered;
-    } else if (const auto* got = std::get_if<amqp::basic::get_ok>(&method)) {
+        return true;
+    }
+    if (const auto* got = std::get_if<amqp::basic::get_ok>(&method)) {
         owner.exchange.assign(got->exchange);
         owner.routing_key.assign(got->routing_key);
         owner.tag = got->delivery_tag;
         owner.redelivered = got->redelivered;
         owner.message_count = got->message_count;
-    } else if (const auto* returned = std::get_if<amqp::basic::return_>(&method)) {
+        return true;
+    }
+    if (const auto* returned = std::get_if<amqp::basic::return_>(&method)) {
         owner.exchange.assign(returned->exchange);
         owner.routing_key.assign(returned->routing_key);
         owner.reply_code = returned->reply_code;
         owner.reply_text.assign(returned->reply_text);
-    } else {
-        into.channel = channel;
-        if (const auto* ack = std::get_if<amqp::basic::ack>(&method)) {
-            into.kind = wire_event_kind::confirmed;
-            into.tag = ack->delivery_tag;
-            into.multiple = ack->multiple;
-            into.accepted = true;
-            return true;
-        }
-        if (const auto* nack = std::get_if<amqp::basic::nack>(&method)) {
-            into.kind = wire_event_kind::confirmed;
-            into.tag = nack->delivery_tag;
-            into.multiple = nack->multiple;
-            into.accepted = false;
-            return true;
-        }
-        if (const auto* cancel = std::get_if<amqp::basic::cancel>(&method)) {
-            into.kind = wire_event_kind::cancelled;
-            into.consumer_tag = cancel->consumer_tag;
-            return true;
-        }
-        if (const auto* flow = std::get_if<amqp::channel::flow>(&method)) {
-            amqp::write_method(out, channel, amqp::channel::flow_ok{flow->active});
-            return false;
-        }
-        if (state.calls.empty() || !answers(state.calls.front().asked, id)) {
-            return protocol_error(
-                into, out, amqp::reply_code::command_invalid, "an answer that was not asked for");
-        }
-        into.kind = wire_event_kind::answered;
-        into.token = state.calls.pop_front().token;
-        into.method = std::move(method);
         return true;
     }
-    owner.id = id;
-    state.content.start();
     return false;
+}
+
+/// Confirms, what the broker does by itself, and answers.
+bool connection::on_notice(
+    std::uint16_t channel,
+    amqp::method_id id,
+    amqp::method& method,
+    wire_event& into,
+    byte_buffer& out) {
+    into.channel = channel;
+    if (const auto* ack = std::get_if<amqp::basic::ack>(&method)) {
+        into.kind = wire_event_kind::confirmed;
+        into.tag = ack->delivery_tag;
+        into.multiple = ack->multiple;
+        into.accepted = true;
+        return true;
+    }
+    if (const auto* nack = std::get_if<amqp::basic::nack>(&method)) {
+        into.kind = wire_event_kind::confirmed;
+        into.tag = nack->delivery_tag;
+        into.multiple = nack->multiple;
+        into.accepted = false;
+        return true;
+    }
+    if (const auto* cancel = std::get_if<amqp::basic::cancel>(&method)) {
+        into.kind = wire_event_kind::cancelled;
+        into.consumer_tag = cancel->consumer_tag;
+        return true;
+    }
+    if (const auto* flow = std::get_if<amqp::channel::flow>(&method)) {
+        amqp::write_method(out, channel, amqp::channel::flow_ok{flow->active});
+        return false;
+    }
+    auto& calls = channels_[channel]->calls;
+    if (calls.empty() || !answers(calls.front().asked, id)) {
+        return protocol_error(
+            into, out, amqp::reply_code::command_invalid, "an answer that was not asked for");
+    }
+    into.kind = wire_event_kind::answered;
+    into.token = calls.pop_front().token;
+    into.method = std::move(method);
+    return true;
 }
 
 bool connection::on_content(
@@ -235,6 +277,7 @@ bool connection::on_content(
 bool connection::content_event(std::uint16_t channel, wire_event& into) {
     channel_state& state = *channels_[channel];
     const content_owner& owner = state.owner;
+    content_channel_ = channel;
     into.channel = channel;
     into.exchange = owner.exchange;
     into.routing_key = owner.routing_key;
@@ -263,6 +306,12 @@ bool connection::content_event(std::uint16_t channel, wire_event& into) {
     answer.message_count = owner.message_count;
     into.method = answer;
     return true;
+}
+
+bool connection::fits(const publication& message) const {
+    return limits_.frame_max == 0 ||
+           message.properties.size() + amqp::content_header_octets + amqp::frame_overhead <=
+               limits_.frame_max;
 }
 
 void connection::publish(byte_buffer& out, std::uint16_t channel, const publication& message) {

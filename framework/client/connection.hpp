@@ -97,18 +97,28 @@ public:
     [[nodiscard]] const amqp::table& server_properties() const { return server_properties_; }
     [[nodiscard]] const tuned& limits() const { return limits_; }
 
-    /// A request of the channel; the answer comes as an event with `token`.
+    /// A request of the channel; the answer comes as an event with `token`. False, and nothing is
+    /// sent, if it does not fit into a frame.
     template <class Method>
-    void call(byte_buffer& out, std::uint16_t channel, const Method& method, std::uint64_t token) {
+    bool call(byte_buffer& out, std::uint16_t channel, const Method& method, std::uint64_t token) {
+        const std::size_t before = out.size();
         amqp::write_method(out, channel, method);
+        if (limits_.frame_max != 0 && out.size() - before > limits_.frame_max) {
+            out.truncate(before);
+            return false;
+        }
         at(channel).calls.push_back({Method::id, token});
+        return true;
     }
     /// A method without an answer: ack, nack.
     template <class Method>
     void tell(byte_buffer& out, std::uint16_t channel, const Method& method) {
         amqp::write_method(out, channel, method);
     }
+    /// `message` must fit.
     void publish(byte_buffer& out, std::uint16_t channel, const publication& message);
+    /// The message's properties fit into a frame; bodies are cut into frames.
+    [[nodiscard]] bool fits(const publication& message) const;
     /// Closes a channel; events of it that are still on their way are dropped. No event follows.
     void close_channel(byte_buffer& out, std::uint16_t channel);
     /// True if the channel's number cannot be used yet: our close is not answered.
@@ -152,6 +162,19 @@ private:
         amqp::method& method,
         wire_event& into,
         byte_buffer& out);
+    bool on_channel_close(
+        std::uint16_t channel,
+        const amqp::channel::close& close,
+        wire_event& into,
+        byte_buffer& out);
+    static bool begins_content(const amqp::method& method, content_owner& owner);
+    bool on_notice(
+        std::uint16_t channel,
+        amqp::method_id id,
+        amqp::method& method,
+        wire_event& into,
+        byte_buffer& out);
+    void drop_delivered_content();
     bool on_content(
         std::uint16_t channel,
         amqp::content_status status,
@@ -177,6 +200,7 @@ private:
     tuned limits_;
     amqp::table server_properties_;
     std::vector<std::unique_ptr<channel_state>> channels_;
+    std::uint16_t content_channel_ = 0;  ///< of the last event with content
     time_point last_received_{};
     time_point last_sent_{};
 };

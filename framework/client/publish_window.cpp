@@ -5,6 +5,13 @@
 #include <utility>
 
 namespace lovage::client {
+namespace {
+
+/// A look for overdue messages touches every message; the next is so much later for each of them:
+/// a few per cent of the time, and a second late with a million.
+constexpr std::chrono::microseconds expiry_pause_each{1};
+
+}  // namespace
 
 bool publish_window::push(publication& message, std::uint64_t token, time_point deadline) {
     const std::size_t octets = message.octets();
@@ -47,6 +54,11 @@ void publish_window::sent() {
     ++sent_;
 }
 
+void publish_window::refuse_next(const problem& why, std::vector<settled>& out) {
+    settle(entries_[sent_], &why, out);
+    entries_.erase(sent_);
+}
+
 void publish_window::settle(entry& what, const problem* why, std::vector<settled>& out) {
     settled result;
     result.token = what.token;
@@ -62,6 +74,9 @@ void publish_window::settle(entry& what, const problem* why, std::vector<settled
     --unsettled_;
     if (one_at_a_time_ != 0) {
         --one_at_a_time_;
+    }
+    if (why != nullptr && why->code == broker_errc::unroutable) {
+        result.message = std::make_unique<publication>(std::move(what.message));
     }
     what.message = {};
     what.is_settled = true;
@@ -85,6 +100,7 @@ bool publish_window::confirm(
     static const problem nack{broker_errc::not_accepted, 0, "the broker answered basic.nack"};
     for (std::size_t i = multiple ? 0 : end - 1; i < end; ++i) {
         entry& one = entries_[i];
+        one.is_answered = true;
         if (one.is_settled) {
             continue;
         }
@@ -92,31 +108,42 @@ bool publish_window::confirm(
         const problem why = one.is_returned ? std::move(one.why) : problem{};
         settle(one, one.is_returned ? &why : (accepted ? nullptr : &nack), out);
     }
-    drop_settled_front();
+    drop_answered_front();
     return true;
 }
 
-void publish_window::drop_settled_front() {
-    while (sent_ != 0 && entries_.front().is_settled) {
+void publish_window::drop_answered_front() {
+    while (sent_ != 0 && entries_.front().is_answered) {
         entries_.pop_front();
         --sent_;
         ++first_tag_;
     }
 }
 
-void publish_window::returned(
-    octets exchange,
-    octets routing_key,
-    octets body,
-    const problem& why) {
+publish_window::entry* publish_window::find_returned(
+    const publication_view& message,
+    bool same_properties) {
     for (std::size_t i = 0; i < sent_; ++i) {
         entry& one = entries_[i];
-        if (!one.is_settled && !one.is_returned && one.message.routing_key == routing_key &&
-            one.message.exchange == exchange && one.message.body == body) {
-            one.is_returned = true;
-            one.why = why;
-            return;
+        const publication& given = one.message;
+        if (!one.is_settled && !one.is_returned && given.mandatory &&
+            given.routing_key == message.routing_key && given.exchange == message.exchange &&
+            given.body == message.body &&
+            (!same_properties || given.properties == message.properties)) {
+            return &one;
         }
+    }
+    return nullptr;
+}
+
+void publish_window::returned(const publication_view& message, const problem& why) {
+    entry* found = find_returned(message, true);
+    if (found == nullptr) {
+        found = find_returned(message, false);
+    }
+    if (found != nullptr) {
+        found->is_returned = true;
+        found->why = why;
     }
 }
 
@@ -144,8 +171,10 @@ void publish_window::restart() {
 
 void publish_window::refused(const problem& why, std::vector<settled>& out) {
     std::size_t suspects = 0;
+    std::size_t to_be_sent_again = 0;
     for (std::size_t i = 0; i < sent_; ++i) {
-        suspects += entries_[i].is_settled ? 0U : 1U;
+        suspects += entries_[i].is_answered ? 0U : 1U;
+        to_be_sent_again += entries_[i].is_settled ? 0U : 1U;
     }
     if (suspects == 1) {
         for (std::size_t i = 0; i < sent_; ++i) {
@@ -154,7 +183,7 @@ void publish_window::refused(const problem& why, std::vector<settled>& out) {
             }
         }
     } else {
-        one_at_a_time_ = std::max(one_at_a_time_, suspects);
+        one_at_a_time_ = std::max(one_at_a_time_, to_be_sent_again);
     }
     restart();
 }
@@ -181,7 +210,10 @@ void publish_window::expire(time_point now, std::vector<settled>& out) {
         waiting_expired = waiting_expired || i >= sent_;
         settle(one, &late, out);
     }
-    drop_settled_front();
+    if (earliest_ != time_point::max()) {
+        earliest_ = std::max(
+            earliest_, now + expiry_pause_each * static_cast<std::int64_t>(entries_.size()));
+    }
     if (waiting_expired) {
         ring<entry> kept;
         const std::size_t count = entries_.size();
@@ -215,12 +247,15 @@ void publish_window::check_invariants() const {
         if (one.is_settled && i >= sent_) {
             throw std::logic_error("a settled message waits");
         }
+        if (one.is_answered && !one.is_settled) {
+            throw std::logic_error("an answered message is not settled");
+        }
     }
     if (open != unsettled_ || octets != total_octets_ || sent_ > entries_.size()) {
         throw std::logic_error("the counts do not add up");
     }
-    if (sent_ != 0 && entries_.front().is_settled) {
-        throw std::logic_error("a settled message is in front");
+    if (sent_ != 0 && entries_.front().is_answered) {
+        throw std::logic_error("an answered message is in front");
     }
 }
 

@@ -6,7 +6,8 @@
 // Used by session alone; pure.
 //
 // Invariants: 1. [0, sent) is on the wire, with the confirm tags first_tag, first_tag + 1, ...
-//             2. a settled message stays as an empty place until all in front of it are settled.
+//             2. a settled message stays as an empty place until the broker has answered it and all
+//                in front of it: what is overdue may still be what the broker refuses.
 //             3. in the waiting part no message is settled.
 #pragma once
 
@@ -15,6 +16,7 @@
 #include "framework/client/types.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -27,12 +29,21 @@ struct window_limits {
     std::size_t total_octets = 512U << 20U;
 };
 
+/// A message that came back.
+struct publication_view {
+    octets exchange;
+    octets routing_key;
+    octets properties;
+    octets body;
+};
+
 /// What became of a message.
 struct settled {
     std::uint64_t token = 0;
     bool confirmed = false;
     problem error;       ///< if not confirmed; the text is a fragment that session completes
     std::string target;  ///< exchange and routing key, if not confirmed
+    std::unique_ptr<publication> message;  ///< of one that came back, else null
 };
 
 class publish_window {
@@ -48,20 +59,25 @@ public:
     /// The message that next() gave is on the wire.
     void sent();
 
+    /// The message that next() gave cannot be sent at all: it is settled with `why`.
+    void refuse_next(const problem& why, std::vector<settled>& out);
+
     /// basic.ack and basic.nack. False for a tag that is not on the wire.
     [[nodiscard]] bool confirm(
         std::uint64_t tag,
         bool multiple,
         bool accepted,
         std::vector<settled>& out);
-    /// basic.return: the confirm follows. Messages that look alike share their fate, so the first
-    /// that looks like it is as good as the one that was meant.
-    void returned(octets exchange, octets routing_key, octets body, const problem& why);
+    /// basic.return: the confirm follows. Only mandatory messages come back. Messages that look
+    /// alike share their fate, so the first that looks like it is as good as the one that was
+    /// meant. A broker may write the properties anew: if no message has the same, they are not
+    /// looked at.
+    void returned(const publication_view& message, const problem& why);
 
     /// The channel is new, tags start at 1: all that was on the wire waits again.
     void restart();
-    /// As restart(), after the broker refused a message on the wire. If there was but one, it is
-    /// settled with `why`.
+    /// As restart(), after the broker refused a message on the wire. If there was but one, overdue
+    /// ones included, it is settled with `why`.
     void refused(const problem& why, std::vector<settled>& out);
     /// Settles what is overdue. On the wire its place stays, for the confirm to come.
     void expire(time_point now, std::vector<settled>& out);
@@ -70,7 +86,8 @@ public:
 
     [[nodiscard]] std::size_t unsettled() const { return unsettled_; }
     [[nodiscard]] std::size_t on_wire() const { return sent_; }
-    /// No deadline is before this.
+    /// When expire() has something to do, or soon after: with very many messages it looks less
+    /// often, so that looking stays cheap.
     [[nodiscard]] time_point earliest_deadline() const { return earliest_; }
     /// For tests: throws std::logic_error if an invariant is broken.
     void check_invariants() const;
@@ -83,11 +100,13 @@ private:
         problem why;  ///< set by a return
         bool is_returned = false;
         bool is_settled = false;
+        bool is_answered = false;  ///< by the broker; settled, too
     };
 
     [[nodiscard]] bool wire_takes(std::size_t size) const;
     void settle(entry& what, const problem* why, std::vector<settled>& out);
-    void drop_settled_front();
+    [[nodiscard]] entry* find_returned(const publication_view& message, bool same_properties);
+    void drop_answered_front();
     void drop_all_settled();
 
     window_limits limits_;

@@ -1,5 +1,7 @@
 #include "framework/client/request_codec.hpp"
 
+#include <utility>
+
 namespace lovage::client {
 namespace {
 
@@ -99,6 +101,40 @@ std::optional<problem> check_name(const char* what, const std::string& name) {
     return std::nullopt;
 }
 
+std::optional<problem> check_arguments(const amqp::table& arguments);
+
+std::optional<problem> check_argument(const amqp::field_value& value) {
+    if (const auto* inner = value.as<amqp::table>()) {
+        return check_arguments(*inner);
+    }
+    if (const auto* list = value.as<amqp::field_array>()) {
+        for (const amqp::field_value& one : *list) {
+            if (auto wrong = check_argument(one)) {
+                return wrong;
+            }
+        }
+    }
+    return std::nullopt;
+}
+
+/// Names of arguments are cut when they are written; the values are not.
+std::optional<problem> check_arguments(const amqp::table& arguments) {
+    for (const auto& [name, value] : arguments) {
+        if (auto wrong = check_name("an argument's name", name)) {
+            return wrong;
+        }
+        if (auto wrong = check_argument(value)) {
+            return wrong;
+        }
+    }
+    return std::nullopt;
+}
+
+/// Names of a request, then its arguments.
+std::optional<problem> first_of(std::optional<problem> names, const amqp::table& arguments) {
+    return names ? std::move(names) : check_arguments(arguments);
+}
+
 std::optional<problem> check_names(
     const char* first,
     const std::string& a,
@@ -120,30 +156,37 @@ std::string quoted(const std::string& name) {
 
 }  // namespace
 
-void send_request(
+bool send_request(
     connection& wire,
     byte_buffer& out,
     std::uint16_t channel,
     const request& what,
     std::uint64_t token) {
-    std::visit([&](const auto& one) { wire.call(out, channel, method(one), token); }, what);
+    return std::visit(
+        [&](const auto& one) { return wire.call(out, channel, method(one), token); }, what);
 }
 
 std::optional<problem> check(const request& what) {
     return std::visit(
         overloaded{
-            [](const declare_queue& one) { return check_name("the queue's name", one.name); },
+            [](const declare_queue& one) {
+                return first_of(check_name("the queue's name", one.name), one.arguments);
+            },
             [](const declare_exchange& one) {
                 auto wrong = check_name("the exchange's name", one.name);
-                return wrong ? wrong : check_name("the exchange's type", one.type);
+                return first_of(
+                    wrong ? std::move(wrong) : check_name("the exchange's type", one.type),
+                    one.arguments);
             },
             [](const bind_exchange& one) {
-                return check_names(
-                    "the destination's name",
-                    one.destination,
-                    "the source's name",
-                    one.source,
-                    one.routing_key);
+                return first_of(
+                    check_names(
+                        "the destination's name",
+                        one.destination,
+                        "the source's name",
+                        one.source,
+                        one.routing_key),
+                    one.arguments);
             },
             [](const unbind_exchange& one) {
                 return check_names(
@@ -157,12 +200,14 @@ std::optional<problem> check(const request& what) {
                 return check_name("the exchange's name", one.exchange);
             },
             [](const bind_queue& one) {
-                return check_names(
-                    "the queue's name",
-                    one.queue,
-                    "the exchange's name",
-                    one.exchange,
-                    one.routing_key);
+                return first_of(
+                    check_names(
+                        "the queue's name",
+                        one.queue,
+                        "the exchange's name",
+                        one.exchange,
+                        one.routing_key),
+                    one.arguments);
             },
             [](const unbind_queue& one) {
                 return check_names(
@@ -187,7 +232,7 @@ std::optional<problem> check(const subscription& what) {
     if (auto wrong = check_name("the queue's name", what.queue)) {
         return wrong;
     }
-    return check_name("the consumer tag", what.tag);
+    return first_of(check_name("the consumer tag", what.tag), what.arguments);
 }
 
 std::string describe(const request& what) {

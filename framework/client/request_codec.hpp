@@ -11,10 +11,11 @@
 namespace lovage::client {
 
 /// Longest name of a queue, an exchange, a routing key or a consumer tag.
-inline constexpr std::size_t name_octets_max = 255;
+inline constexpr std::size_t name_octets_max = amqp::short_string_max;
 
-/// Sends the request; its answer comes with `token`.
-void send_request(
+/// Sends the request; its answer comes with `token`. False, and nothing is sent, if it does not fit
+/// into a frame.
+[[nodiscard]] bool send_request(
     connection& wire,
     byte_buffer& out,
     std::uint16_t channel,

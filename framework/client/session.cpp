@@ -1,6 +1,7 @@
 #include "framework/client/session.hpp"
 
 #include "framework/amqp/capabilities.hpp"
+#include "framework/base/deadline.hpp"
 #include "framework/client/request_codec.hpp"
 #include "framework/client/session_internal.hpp"
 
@@ -30,7 +31,7 @@ void session::connected(time_point now) {
     wire_.emplace(std::move(fresh));
     out_.clear();
     stage_ = stage::handshake;
-    handshake_deadline_ = now + settings_.handshake_timeout;
+    handshake_deadline_ = deadline_after(now, settings_.handshake_timeout);
     wire_->start(out_, now);
 }
 
@@ -100,9 +101,7 @@ void session::close() {
         return;
     }
     fail_everything({broker_errc::stopped, 0, "stopped before the broker had answered"});
-    consumers_.clear();
-    channel_owners_.clear();
-    waiting_consumers_ = 0;
+    consumers_stopped({broker_errc::stopped, 0, "stopped"});
     if (stage_ == stage::up) {
         stage_ = stage::closing;
         wire_->close(out_);
@@ -180,6 +179,9 @@ void session::tick(time_point now, std::uint64_t random) {
             expire_requests(one, now);
         }
     }
+    if (now >= earliest_consumer_) {
+        expire_consumers(now);
+    }
     if (wire_) {
         if (now >= handshake_deadline_) {
             lose_connection(
@@ -196,7 +198,8 @@ void session::tick(time_point now, std::uint64_t random) {
 }
 
 time_point session::next_time() const {
-    time_point soonest = std::min(window_.earliest_deadline(), earliest_request_);
+    time_point soonest =
+        std::min({window_.earliest_deadline(), earliest_request_, earliest_consumer_});
     if (stage_ == stage::down) {
         soonest = std::min(soonest, connect_at_);
     }
@@ -212,6 +215,15 @@ time_point session::next_time() const {
         }
     }
     return soonest;
+}
+
+problem session::too_large(std::string_view what) const {
+    return {
+        broker_errc::invalid_argument,
+        0,
+        std::string(what) + " do not fit into one frame of " +
+            std::to_string(wire_->limits().frame_max) + " octets, the most that " +
+            settings_.connection.where + " takes"};
 }
 
 std::string session::not_in_time(std::string_view what) const {

@@ -25,6 +25,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -63,6 +64,7 @@ struct event {
     problem error;
     answer reply;
     delivery message;
+    std::unique_ptr<publication> returned;  ///< published: the message, if it was unroutable
 };
 
 class session {
@@ -72,12 +74,14 @@ public:
     // What the program asks for; at any time, connected or not. Tokens come back in events.
     void publish(publication message, std::uint64_t token, time_point deadline);
     void ask(request what, std::uint64_t token, time_point deadline);
-    consumer_id consume(subscription what);
+    /// A consumer that was not accepted once until `deadline` is lost for good.
+    consumer_id consume(subscription what, time_point deadline = time_point::max());
     void cancel(consumer_id consumer, std::uint64_t token);
     void forget(consumer_id consumer);
     void ack(const delivery_ref& ref, bool multiple);
     void nack(const delivery_ref& ref, bool requeue, bool multiple);
-    /// Fails everything outstanding, says goodbye if connected; ends in event `closed`.
+    /// Fails everything outstanding, consumers too, says goodbye if connected; ends in event
+    /// `closed`.
     void close();
 
     // The life of connections. The driver makes one when connect_at() has come.
@@ -127,17 +131,20 @@ private:
         bool was_active = false;
         backoff pause;
         time_point retry_at{};
+        time_point deadline = time_point::max();  ///< of the first subscription
         std::uint64_t cancel_token = 0;
     };
     struct pending_request {
         request what;
         std::uint64_t token = 0;
         time_point deadline = time_point::max();
-        bool replay = false;     ///< ours, from the topology: nobody waits for the answer
-        bool abandoned = false;  ///< timed out on the wire; its answer is still to come
+        bool replay = false;       ///< ours, from the topology: nobody waits for the answer
+        bool abandoned = false;    ///< timed out on the wire; its answer is still to come
+        std::uint64_t serial = 0;  ///< order of ask(), in both lanes; a replay comes first
     };
     /// A channel for requests. Two of them, because a refused request closes its channel, and
-    /// with it the acknowledgements of messages that were got.
+    /// with it the acknowledgements of messages that were got. A broker may look at two channels
+    /// in any order: a request goes out when the other lane has none that was made before it.
     struct lane {
         std::uint16_t channel = 0;
         std::uint64_t epoch = 0;  ///< 0: the channel is not open
@@ -163,7 +170,9 @@ private:
 
     // session_requests.cpp
     void send_requests(lane& from);
+    [[nodiscard]] static std::uint64_t oldest_request(const lane& of);
     bool answer_request(lane& from, const wire_event& answered, event& into);
+    void give_back(const lane& from, const pending_request& abandoned, const wire_event& answered);
     void request_refused(lane& from, const wire_event& closed);
     void requests_lost(lane& from);
     void fail_request(pending_request& what, const problem& why);
@@ -180,6 +189,8 @@ private:
         time_point now,
         std::uint64_t random);
     void consumers_lost(const problem& why);
+    void consumers_stopped(const problem& why);
+    void expire_consumers(time_point now);
     [[nodiscard]] std::uint16_t free_channel();
     [[nodiscard]] consumer_id owner_of(std::uint16_t channel) const;
     [[nodiscard]] std::uint16_t channel_of(const delivery_ref& ref) const;
@@ -188,6 +199,8 @@ private:
     void advance(time_point now);
     void fail_everything(const problem& why);
     [[nodiscard]] std::string not_in_time(std::string_view what) const;
+    /// `what` does not fit into a frame. The broker would close the connection, and the next one.
+    [[nodiscard]] problem too_large(std::string_view what) const;
 
     session_settings settings_;
     stage stage_ = stage::down;
@@ -209,10 +222,12 @@ private:
     std::array<lane, 2> lanes_;
     topology topology_;
     time_point earliest_request_ = time_point::max();
+    std::uint64_t last_request_ = 0;
 
     std::map<consumer_id, consumer_state> consumers_;
     std::vector<consumer_id> channel_owners_;
     std::size_t waiting_consumers_ = 0;
+    time_point earliest_consumer_ = time_point::max();
     consumer_id last_consumer_ = 0;
 
     backoff pause_;

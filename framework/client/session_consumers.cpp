@@ -3,11 +3,12 @@
 #include "framework/client/session.hpp"
 #include "framework/client/session_internal.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace lovage::client {
 
-consumer_id session::consume(subscription what) {
+consumer_id session::consume(subscription what, time_point deadline) {
     const consumer_id id = ++last_consumer_;
     std::optional<problem> wrong = check(what);
     if (!wrong && (stage_ == stage::closing || stage_ == stage::closed)) {
@@ -22,6 +23,8 @@ consumer_id session::consume(subscription what) {
     }
     consumer_state state;
     state.what = std::move(what);
+    state.deadline = deadline;
+    earliest_consumer_ = std::min(earliest_consumer_, deadline);
     if (state.what.tag.empty()) {
         state.what.tag = "lovage-" + std::to_string(id);
     }
@@ -93,7 +96,13 @@ void session::subscribe(consumer_id id, consumer_state& state) {
     consume.no_ack = state.what.no_ack;
     consume.exclusive = state.what.exclusive;
     consume.arguments = state.what.arguments;
-    wire_->call(out_, state.channel, consume, call_consume);
+    if (!wire_->call(out_, state.channel, consume, call_consume)) {
+        event& lost = push(event_kind::lost);
+        lost.consumer = id;
+        lost.final = true;
+        lost.error = too_large("the arguments of consuming from \"" + state.what.queue + "\"");
+        forget(id);
+    }
 }
 
 void session::cancel(consumer_id consumer, std::uint64_t token) {
@@ -199,6 +208,48 @@ void session::consumers_lost(const problem& why) {
         state.retry_at = {};
         ++waiting_consumers_;
         ++entry;
+    }
+}
+
+/// The program stops: whoever waits for a subscription or a cancel hears of it.
+void session::consumers_stopped(const problem& why) {
+    for (const auto& [id, state] : consumers_) {
+        if (state.stage == consumer_stage::cancelling) {
+            push(event_kind::cancelled).token = state.cancel_token;
+        }
+        event& lost = push(event_kind::lost);
+        lost.consumer = id;
+        lost.final = true;
+        lost.error = why;
+    }
+    consumers_.clear();
+    channel_owners_.clear();
+    waiting_consumers_ = 0;
+    earliest_consumer_ = time_point::max();
+}
+
+/// Gives up consumers that were not accepted in time.
+void session::expire_consumers(time_point now) {
+    earliest_consumer_ = time_point::max();
+    for (auto entry = consumers_.begin(); entry != consumers_.end();) {
+        const auto& [id, state] = *entry++;  // a late one is erased
+        const bool pending = !state.was_active && (state.stage == consumer_stage::waiting ||
+                                                   state.stage == consumer_stage::opening);
+        if (!pending) {
+            continue;
+        }
+        if (state.deadline > now) {
+            earliest_consumer_ = std::min(earliest_consumer_, state.deadline);
+            continue;
+        }
+        event& lost = push(event_kind::lost);
+        lost.consumer = id;
+        lost.final = true;
+        lost.error = {
+            broker_errc::timeout,
+            0,
+            not_in_time("consuming from queue \"" + state.what.queue + "\"")};
+        forget(id);
     }
 }
 

@@ -28,7 +28,8 @@ bool session::on_wire(const wire_event& from, event& into, time_point now, std::
         case wire_event_kind::channel_closed: on_channel_closed(from, now, random); return false;
         case wire_event_kind::delivered: return on_delivery(from, into);
         case wire_event_kind::returned:
-            window_.returned(from.exchange, from.routing_key, from.body, from.error);
+            window_.returned(
+                {from.exchange, from.routing_key, from.properties, from.body}, from.error);
             return false;
         case wire_event_kind::confirmed:
             static_cast<void>(window_.confirm(from.tag, from.multiple, from.accepted, settled_));

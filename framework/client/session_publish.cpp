@@ -50,9 +50,14 @@ void session::send_publishes() {
         return;
     }
     for (; message != nullptr; message = window_.next()) {
+        if (!wire_->fits(*message)) {
+            window_.refuse_next(too_large("the message's properties"), settled_);
+            continue;
+        }
         wire_->publish(out_, publish_channel, *message);
         window_.sent();
     }
+    push_settled();
 }
 
 std::string session::publish_text(const settled& what) const {
@@ -74,6 +79,7 @@ void session::push_settled() {
         added.failed = !one.confirmed;
         if (!one.confirmed) {
             added.error = {one.error.code, one.error.reply_code, publish_text(one)};
+            added.returned = std::move(one.message);
         }
     }
     settled_.clear();

@@ -4,6 +4,7 @@
 #include "framework/client/session_internal.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace lovage::client {
@@ -24,6 +25,7 @@ void session::ask(request what, std::uint64_t token, time_point deadline) {
     }
     lane& to = lanes_[std::holds_alternative<get_message>(what) ? 1 : 0];
     added.what = std::move(what);
+    added.serial = ++last_request_;
     to.queue.push_back(std::move(added));
     earliest_request_ = std::min(earliest_request_, deadline);
     if (stage_ == stage::up) {
@@ -31,16 +33,36 @@ void session::ask(request what, std::uint64_t token, time_point deadline) {
     }
 }
 
+/// The serial of the first request in the lane that somebody waits for, or of a replay in front of
+/// what is not sent.
+std::uint64_t session::oldest_request(const lane& of) {
+    std::uint64_t oldest = std::numeric_limits<std::uint64_t>::max();
+    for (std::size_t i = 0; i < of.queue.size(); ++i) {
+        if (!of.queue[i].abandoned) {
+            oldest = of.queue[i].serial;
+            break;
+        }
+    }
+    return of.sent < of.queue.size() ? std::min(oldest, of.queue[of.sent].serial) : oldest;
+}
+
 void session::send_requests(lane& from) {
-    if (from.sent == from.queue.size()) {
+    const std::uint64_t other = oldest_request(&from == &lanes_[0] ? lanes_[1] : lanes_[0]);
+    if (from.sent == from.queue.size() || from.queue[from.sent].serial > other) {
         return;
     }
     if (from.epoch == 0) {
         from.epoch = ++last_epoch_;
         wire_->call(out_, from.channel, amqp::channel::open{}, call_plain);
     }
-    for (; from.sent < from.queue.size(); ++from.sent) {
-        send_request(*wire_, out_, from.channel, from.queue[from.sent].what, call_request);
+    while (from.sent < from.queue.size() && from.queue[from.sent].serial <= other) {
+        pending_request& next = from.queue[from.sent];
+        if (send_request(*wire_, out_, from.channel, next.what, call_request)) {
+            ++from.sent;
+            continue;
+        }
+        fail_request(next, too_large("the request's arguments"));
+        from.queue.erase(from.sent);
     }
 }
 
@@ -48,6 +70,9 @@ bool session::answer_request(lane& from, const wire_event& answered, event& into
     pending_request done = from.queue.pop_front();
     --from.sent;
     topology_.granted(done.what);
+    if (done.abandoned) {
+        give_back(from, done, answered);
+    }
     if (done.replay || done.abandoned) {
         return false;
     }
@@ -58,6 +83,18 @@ bool session::answer_request(lane& from, const wire_event& answered, event& into
     into.reply.message.ref.consumer = 0;
     into.reply.message.ref.epoch = from.epoch;
     return true;
+}
+
+/// Nobody waits any more for the message that an abandoned basic.get has brought.
+void session::give_back(
+    const lane& from,
+    const pending_request& abandoned,
+    const wire_event& answered) {
+    const auto* asked = std::get_if<get_message>(&abandoned.what);
+    const bool found = std::holds_alternative<amqp::basic::get_ok>(answered.method);
+    if (asked != nullptr && !asked->no_ack && found) {
+        wire_->tell(out_, from.channel, amqp::basic::nack{answered.tag, false, true});
+    }
 }
 
 void session::fail_request(pending_request& what, const problem& why) {
@@ -82,6 +119,13 @@ void session::request_refused(lane& from, const wire_event& closed) {
         fail_request(refused, why);
     }
     from.sent = 0;
+    const std::size_t count = from.queue.size();
+    for (std::size_t i = 0; i < count; ++i) {
+        pending_request one = from.queue.pop_front();
+        if (!one.abandoned) {  // nobody waits: asking again could only do harm
+            from.queue.push_back(std::move(one));
+        }
+    }
 }
 
 /// The connection is gone: what has no answer waits for the next connection.
@@ -121,7 +165,7 @@ void session::expire_requests(lane& from, time_point now) {
     }
 }
 
-/// Puts the steps in front of what waits. Nothing may be on the wire.
+/// Puts the steps in front of what is not sent, behind what is on the wire.
 void session::replay(const std::vector<request>& steps) {
     lane& to = lanes_[0];
     for (std::size_t i = steps.size(); i > 0; --i) {

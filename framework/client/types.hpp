@@ -33,7 +33,7 @@ struct publication {
 };
 
 struct declare_queue {
-    std::string name;  ///< never empty unless passive: clients choose names, see session.hpp
+    std::string name;  ///< never empty: clients choose names, see session.hpp
     bool passive = false;
     bool durable = true;
     bool exclusive = false;

@@ -1,5 +1,6 @@
 #include "framework/net/connector.hpp"
 
+#include "framework/base/deadline.hpp"
 #include "framework/net/uri.hpp"
 
 #include <boost/asio/ip/address.hpp>
@@ -33,7 +34,7 @@ public:
           one_(executor) {}
 
     void start() {
-        deadline_ = steady::now() + options_.timeout;
+        deadline_ = deadline_after(steady::now(), options_.timeout);
         all_.expires_at(deadline_);
         all_.async_wait([self = shared_from_this()](error_code error) {
             if (!error) {

@@ -219,21 +219,6 @@ void read_headers(envelope_reader& reader, const amqp::table& headers) {
     }
 }
 
-bool json_content(const std::optional<std::string>& content_type) {
-    constexpr std::string_view wanted = "application/json";
-    if (!content_type.has_value() || content_type->size() < wanted.size()) {
-        return false;
-    }
-    for (std::size_t i = 0; i < wanted.size(); ++i) {
-        const char c = (*content_type)[i];
-        if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c) != wanted[i]) {
-            return false;
-        }
-    }
-    const std::string_view rest = std::string_view(*content_type).substr(wanted.size());
-    return rest.empty() || rest.front() == ';' || rest.front() == ' ';
-}
-
 void take_list(envelope_reader& reader, boost::json::value& part, boost::json::array& out) {
     if (part.is_array()) {
         out = std::move(part.get_array());
@@ -320,7 +305,7 @@ std::optional<refusal> read_task_message(
     }
     boost::json::value json;
     std::string reason;
-    if (!json_content(properties.content_type)) {
+    if (!is_json_content(properties.content_type)) {
         reader.refuse(
             refusal_reason::unsupported_content_type,
             "content type \"" + properties.content_type.value_or("") + "\", not application/json");

@@ -151,4 +151,19 @@ boost::json::value parse_json(std::string_view text) {
     return value;
 }
 
+bool is_json_content(const std::optional<std::string>& content_type) {
+    constexpr std::string_view wanted = "application/json";
+    if (!content_type.has_value() || content_type->size() < wanted.size()) {
+        return false;
+    }
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+        const char c = (*content_type)[i];
+        if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c) != wanted[i]) {
+            return false;
+        }
+    }
+    const std::string_view rest = std::string_view(*content_type).substr(wanted.size());
+    return rest.empty() || rest.front() == ';' || rest.front() == ' ';
+}
+
 }  // namespace lovage

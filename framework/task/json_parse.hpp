@@ -5,6 +5,7 @@
 #include <boost/json/value.hpp>
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,5 +22,8 @@ inline constexpr std::size_t json_bytes_max = 64U << 20U;
     std::string_view text,
     boost::json::value& out,
     std::string& reason);
+
+/// The message's content type is application/json, in any case and with any parameters (charset).
+[[nodiscard]] bool is_json_content(const std::optional<std::string>& content_type);
 
 }  // namespace lovage

@@ -219,7 +219,7 @@ std::optional<task_result> read_result(
     octets body,
     std::string& reason) {
     boost::json::value json;
-    if (!properties.content_type.has_value() || *properties.content_type != "application/json") {
+    if (!is_json_content(properties.content_type)) {
         reason = "content type \"" + properties.content_type.value_or("") + "\"";
         return std::nullopt;
     }
@@ -254,6 +254,17 @@ std::optional<task_result> read_result(
         out.problem = {"Exception", value == nullptr ? "" : detail::to_text_lossy(*value), {}, {}};
     }
     out.problem.traceback = text_member(object, "traceback");
+    return out;
+}
+
+task_result unreadable_result(std::string_view task_id, std::string_view reason) {
+    task_result out;
+    out.task_id = task_id;
+    out.state = task_state::failed;
+    out.status = state_name(out.state);
+    out.problem.type = "UnreadableResult";
+    out.problem.message = "the result message cannot be read: " + std::string(reason);
+    out.problem.module = "lovage";
     return out;
 }
 

@@ -26,8 +26,8 @@ struct result_facts {
     std::span<const std::string> children = {};  ///< ids of the tasks that this one sent
 };
 
-/// Transient, as Celery's are: the reply queue does not outlive its reader. `queue` stays empty;
-/// the caller sends it to the task message's reply_to on the default exchange.
+/// Marked transient, as Celery's are; who sends it decides whether it is to survive a restart of
+/// the broker. `queue` stays empty: it goes to the task message's reply_to on the default exchange.
 [[nodiscard]] outgoing_message write_result(const outcome& result, const result_facts& facts);
 
 /// An intermediate state with its data, e.g. PROGRESS or STARTED. `value` is JSON text.
@@ -42,5 +42,9 @@ struct result_facts {
     const amqp::basic_properties& properties,
     octets body,
     std::string& reason);
+
+/// What the caller of a task gets whose result message cannot be read (pickled, cut short): a
+/// failure of type "UnreadableResult", because the result will not come in another form.
+[[nodiscard]] task_result unreadable_result(std::string_view task_id, std::string_view reason);
 
 }  // namespace lovage

@@ -19,10 +19,10 @@ enum class broker_errc {
     timeout,              ///< no answer in time
     unroutable,           ///< a mandatory message that no queue wanted
     not_accepted,         ///< the broker answered a publish with basic.nack
-    refused,              ///< the broker closed the channel: reply_code() says why
+    refused,              ///< the broker did not allow it: reply_code() says why, if it did
     outbox_full,          ///< more messages wait to be sent than the limit allows
     stopped,              ///< stop() or close() was called
-    invalid_argument,     ///< a name that AMQP cannot carry, a body that is too large
+    invalid_argument,     ///< names, properties or arguments that AMQP cannot carry
 };
 
 [[nodiscard]] const boost::system::error_category& broker_category() noexcept;

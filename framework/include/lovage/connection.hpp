@@ -81,13 +81,27 @@ class consumer {
 public:
     consumer() {}
     /// No handler call starts after this returns (one may be running on another thread). Messages
-    /// delivered before may still be acknowledged. May be called twice.
+    /// delivered before may still be acknowledged; when all are, or the program has let go of
+    /// them, the broker gets back those that were not. May be called twice.
     void cancel();
+    /// The same without blocking. Fails on a closed connection, which has no consumers.
+    template <class Token>
+    auto async_cancel(Token&& token) {
+        return detail::initiate<>(
+            std::forward<Token>(token), [core = core_, id = id_](detail::completion<> handler) {
+                start_cancel(core, id, std::move(handler));
+            });
+    }
 
     consumer(std::weak_ptr<connection_core> core, std::uint64_t id)
         : core_(std::move(core)), id_(id) {}
 
 private:
+    static void start_cancel(
+        const std::weak_ptr<connection_core>& from,
+        std::uint64_t id,
+        detail::completion<> handler);
+
     std::weak_ptr<connection_core> core_;
     std::uint64_t id_ = 0;
 };
@@ -105,6 +119,7 @@ public:
     /// As close(), without waiting for the broker.
     ~connection();
     connection(connection&&) noexcept;
+    /// What was assigned to is let go as the destructor would.
     connection& operator=(connection&&) noexcept;
 
     /// Connects now, and throws if that fails within the timeout. Without it the first use
@@ -139,7 +154,9 @@ public:
     /// Returns when the broker has confirmed. Throws unroutable, not_accepted, timeout, ...
     void publish(std::string exchange, std::string key, message what, publish_options options = {});
     /// Calls `handler` for each message, on the I/O thread, one at a time: it must not block. Acks
-    /// may come later and from any thread. Returns when the broker has accepted the subscription.
+    /// may come later and from any thread. What it throws is logged, and the message stays
+    /// unacknowledged. Returns when the broker has accepted the subscription. Throws, and
+    /// does not consume, when it has not within the timeout.
     consumer consume(std::string queue, consume_options options, delivery_function handler);
     /// One message, or nothing if the queue is empty.
     std::optional<delivery> get(std::string queue, bool no_ack = false);
@@ -381,6 +398,7 @@ private:
         std::string queue,
         bool no_ack,
         done<std::optional<delivery>> handler);
+    void let_go() noexcept;
 
     core_ptr core_;
 };

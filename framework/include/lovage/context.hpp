@@ -64,7 +64,9 @@ public:
     [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> deadline() const {
         return facts_.deadline;
     }
-    /// Asked to stop when the deadline is near, the task is revoked or the worker shuts down.
+    /// Asked to stop when the time limit has struck or the worker ends without waiting for the
+    /// task. In the threads pool alone: processes of the prefork pool are killed and hear nothing,
+    /// so look at deadline() there. Never asked in a direct call.
     [[nodiscard]] const std::stop_token& stop() const { return facts_.stop; }
     [[nodiscard]] bool stop_requested() const { return facts_.stop.stop_requested(); }
     /// A header that the caller added with how().header(); nothing if there is none of that name.

@@ -56,11 +56,9 @@ public:
         queue_ = std::move(name);
         return *this;
     }
-    /// Instead of a random id; results go by it, so it must be unique among tasks in flight.
-    how& id(std::string task_id) {
-        id_ = std::move(task_id);
-        return *this;
-    }
+    /// Instead of a random id; results go by it, so it must be unique among tasks in flight. Throws
+    /// std::invalid_argument for one that is longer than 255 octets.
+    how& id(std::string task_id);
     /// A name to show in monitors instead of the task's.
     how& shadow(std::string name) {
         shadow_ = std::move(name);
@@ -77,7 +75,7 @@ public:
         return *this;
     }
     /// A header that context::header() shows to the task. Throws std::invalid_argument for a name
-    /// of the protocol's own (task, id, eta, ...) or an empty one.
+    /// of the protocol's own (task, id, eta, ...), an empty one or one longer than 255 octets.
     how& header(std::string name, boost::json::value value);
 
     /// When it is due if it is sent at `now`; nothing: at once.

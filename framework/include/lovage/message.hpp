@@ -49,6 +49,8 @@ public:
         std::uint64_t epoch,
         std::uint64_t tag,
         bool requeue) = 0;
+    /// Nobody can acknowledge it any more.
+    virtual void dropped(std::uint64_t consumer, std::uint64_t epoch) = 0;
 };
 }  // namespace detail
 
@@ -79,6 +81,17 @@ public:
 
     /// What an acknowledgement needs; for the connection that makes deliveries.
     struct place {
+        place() = default;
+        place(const place&) = delete;
+        place& operator=(const place&) = delete;
+        ~place() {
+            if (!settled) {
+                if (const auto whom = to.lock()) {
+                    whom->dropped(consumer, epoch);
+                }
+            }
+        }
+
         std::weak_ptr<detail::acknowledger> to;
         std::uint64_t consumer = 0;
         std::uint64_t epoch = 0;

@@ -5,8 +5,7 @@
 //   inline constexpr auto charge = lovage::task<"shop.charge">(
 //       [](lovage::context& ctx, double amount, std::string card) -> receipt { ... },
 //       {.queue = "money", .retries = {.max = 5, .base = 1s, .cap = 10min}, .time_limit = 10s});
-//   inline constexpr auto resize = lovage::remote_task<"images.resize", std::string(std::string,
-//   int)>(
+//   inline constexpr auto twice = lovage::remote_task<"py.twice", int(int)>(
 //       {.queue = "pyq"});                     // runs elsewhere, e.g. in Python
 //
 //   add(2, 3)      runs the function here and now
@@ -139,19 +138,31 @@ private:
         context& ctx,
         detail::type_list<P...>,
         Arguments&&... arguments) const {
-        std::size_t index = 0;
+        return call_numbered(
+            ctx,
+            detail::type_list<P...>{},
+            std::index_sequence_for<P...>{},
+            std::forward<Arguments>(arguments)...);
+    }
+    /// The numbers are for errors; the order in which arguments are converted is the compiler's.
+    template <class... P, std::size_t... Positions, class... Arguments>
+    typename shape::result call_numbered(
+        context& ctx,
+        detail::type_list<P...>,
+        std::index_sequence<Positions...>,
+        Arguments&&... arguments) const {
         if constexpr (shape::takes_context) {
             return std::invoke(
-                function_, ctx, passed<P>(std::forward<Arguments>(arguments), index)...);
+                function_, ctx, passed<P>(std::forward<Arguments>(arguments), Positions)...);
         } else {
             static_cast<void>(ctx);
-            return std::invoke(function_, passed<P>(std::forward<Arguments>(arguments), index)...);
+            return std::invoke(
+                function_, passed<P>(std::forward<Arguments>(arguments), Positions)...);
         }
     }
     /// The same object where the type is right, so that a direct call copies nothing.
     template <class P, class Argument>
-    static decltype(auto) passed(Argument&& argument, std::size_t& index) {
-        const std::size_t position = index++;
+    static decltype(auto) passed(Argument&& argument, [[maybe_unused]] std::size_t position) {
         if constexpr (std::same_as<std::remove_cvref_t<Argument>, std::remove_cvref_t<P>>) {
             return std::forward<Argument>(argument);
         } else if constexpr (std::same_as<std::remove_cvref_t<P>, std::string_view>) {

@@ -265,6 +265,39 @@ TEST_F(App, ReplyQueueIsGoneAfterStop) {
     EXPECT_THROW(static_cast<void>(watcher.queue_status(replies)), broker_error);
 }
 
+TEST_F(App, UnreadableReplyFailsItsCall) {
+    connection worker{broker_url()};
+    app app{options(), add};
+    const auto sum = app.delay(add, 1, 2);
+    const auto call = worker.get(queue_, true);
+    ASSERT_TRUE(call.has_value());
+
+    message reply("\x80\x04.", "application/x-python-serialize");
+    reply.correlation_id = call->message.correlation_id;
+    worker.publish("", call->message.reply_to, reply);
+
+    try {
+        static_cast<void>(sum.get(20s));
+        FAIL() << "no exception";
+    } catch (const task_failed& problem) {
+        EXPECT_EQ(problem.type(), "UnreadableResult");
+        EXPECT_NE(problem.message().find("application/x-python-serialize"), std::string::npos)
+            << problem.message();
+    }
+}
+
+TEST_F(App, LostReplyQueueFailsWaitsOfTheseCallsAndLaterOnes) {
+    app_options narrow = options();
+    narrow.url += "?channel_max=3";  // none is left for the replies' consumer
+    app app{narrow, add};
+    const auto first = app.delay(add, 1, 2);
+
+    EXPECT_THROW(static_cast<void>(first.get(20s)), broker_error);
+    const auto second = app.delay(add, 1, 2);
+    EXPECT_THROW(static_cast<void>(second.get(20s)), broker_error);
+    EXPECT_THROW(second.async_get(20s, boost::asio::use_future).get(), broker_error);
+}
+
 TEST_F(App, HandlesMayOutliveTheirApp) {
     test_worker worker(broker_url(), all(), queue_);
     handle<int> done;

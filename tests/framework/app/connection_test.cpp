@@ -11,7 +11,9 @@
 
 #include <atomic>
 #include <future>
+#include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 
 namespace lovage {
@@ -167,6 +169,82 @@ TEST_F(Connection, ConsumerGetsMessagesWithinItsPrefetch) {
     c.delete_queue(queue_);
 }
 
+TEST_F(Connection, HandlerThatThrowsDoesNotEndTheConnection) {
+    connection c{options()};
+    c.declare_queue(queue_);
+    std::promise<void> second;
+    consume_options limits;
+    limits.prefetch = 2;
+    auto consumer = c.consume(queue_, limits, [&](delivery d) {
+        if (d.message.body == "bad") {
+            throw std::runtime_error("a handler's mistake");
+        }
+        second.set_value();
+    });
+
+    c.publish("", queue_, message("bad"));
+    c.publish("", queue_, message("good"));
+
+    EXPECT_EQ(second.get_future().wait_for(20s), std::future_status::ready);
+    EXPECT_EQ(c.queue_status(queue_).messages, 0U);
+    c.delete_queue(queue_);
+}
+
+TEST_F(Connection, CancelledConsumersLeaveNoChannelsBehind) {
+    connection c{options()};
+    c.declare_queue(queue_);
+
+    // More than a connection has channels.
+    for (int i = 0; i < 2100; ++i) {
+        consume_options way;
+        way.no_ack = i % 2 == 0;
+        consumer one;
+        ASSERT_NO_THROW(one = c.consume(queue_, way, [](delivery) {})) << "consumer " << i;
+        one.cancel();
+    }
+
+    EXPECT_EQ(c.queue_status(queue_).consumers, 0U);
+    c.delete_queue(queue_);
+}
+
+TEST_F(Connection, CancelledConsumersDeliveriesCanBeAcknowledgedAndDroppedOnesGoBack) {
+    connection c{options()};
+    c.declare_queue(queue_);
+    std::mutex mutex;
+    std::vector<delivery> held;
+    std::promise<void> two;
+    consume_options limits;
+    limits.prefetch = 2;
+    auto consumer = c.consume(queue_, limits, [&](delivery d) {
+        const std::scoped_lock lock(mutex);
+        held.push_back(std::move(d));
+        if (held.size() == 2) {
+            two.set_value();
+        }
+    });
+    c.publish("", queue_, message("acknowledged"));
+    c.publish("", queue_, message("dropped"));
+    ASSERT_EQ(two.get_future().wait_for(20s), std::future_status::ready);
+
+    consumer.cancel();
+    EXPECT_EQ(c.queue_status(queue_).messages, 0U);
+    {
+        const std::scoped_lock lock(mutex);
+        held[0].ack();
+        held.clear();
+    }
+
+    std::uint32_t left = 0;
+    for (int i = 0; i < 1000 && left == 0; ++i) {
+        left = c.queue_status(queue_).messages;
+    }
+    EXPECT_EQ(left, 1U);
+    const auto back = c.get(queue_, true);
+    ASSERT_TRUE(back.has_value());
+    EXPECT_EQ(back->message.body, "dropped");
+    c.delete_queue(queue_);
+}
+
 TEST_F(Connection, PublishesFromManyThreadsAllArrive) {
     connection c{options()};
     c.declare_queue(queue_);
@@ -217,6 +295,50 @@ TEST_F(Connection, WorksOnTheCallersExecutorInCoroutines) {
     EXPECT_EQ(body, "hello");
 }
 
+TEST_F(Connection, HandlerOnTheCallersExecutorCanCancelItsConsumer) {
+    boost::asio::io_context context;
+    connection c{context.get_executor(), options()};
+    const auto before = std::chrono::steady_clock::now();
+    consumer mine;
+    int delivered = 0;
+    bool blocking_call_refused = false;
+    std::exception_ptr failed;
+
+    boost::asio::co_spawn(
+        context,
+        [&]() -> boost::asio::awaitable<void> {
+            const queue_options plain;
+            co_await c.async_declare_queue(queue_, plain, boost::asio::use_awaitable);
+            const consume_options one;
+            const connection::delivery_function handler = [&](delivery d) {
+                ++delivered;
+                d.ack();
+                mine.cancel();
+                try {
+                    c.open();
+                } catch (const std::logic_error&) {
+                    blocking_call_refused = true;
+                }
+            };
+            mine = co_await c.async_consume(queue_, one, handler, boost::asio::use_awaitable);
+            const message out("hello");
+            co_await c.async_publish("", queue_, out, boost::asio::use_awaitable);
+            while (delivered == 0) {
+                co_await c.async_queue_status(queue_, boost::asio::use_awaitable);
+            }
+            co_await mine.async_cancel(boost::asio::use_awaitable);
+            co_await c.async_delete_queue(queue_, false, false, boost::asio::use_awaitable);
+            co_await c.async_close(boost::asio::use_awaitable);
+        },
+        [&](std::exception_ptr error) { failed = error; });
+    context.run();
+
+    EXPECT_EQ(failed, nullptr);
+    EXPECT_EQ(delivered, 1);
+    EXPECT_TRUE(blocking_call_refused);
+    EXPECT_LT(std::chrono::steady_clock::now() - before, 15s);
+}
+
 TEST_F(Connection, OpenAndCloseMayBeCalledTwice) {
     connection c{options()};
 
@@ -241,6 +363,56 @@ TEST(ConnectionWithoutBroker, OpenSaysWhatIsWrong) {
             << problem.what();
         EXPECT_NE(std::string(problem.what()).find("refused"), std::string::npos) << problem.what();
     }
+}
+
+TEST(ConnectionWithoutBroker, ConsumeEndsWithItsTimeoutSaysWhatIsWrongAndKeepsNothing) {
+    connection_options options("amqp://127.0.0.1:1");
+    options.timeout = 200ms;
+    connection c{options};
+    auto captured = std::make_shared<int>(1);
+    const std::weak_ptr<int> alive = captured;
+
+    try {
+        c.consume(
+            "queue", {}, [held = std::move(captured)](delivery) { static_cast<void>(*held); });
+        FAIL() << "no exception";
+    } catch (const broker_error& problem) {
+        EXPECT_EQ(problem.code(), broker_errc::timeout);
+        EXPECT_NE(std::string(problem.what()).find("refused"), std::string::npos) << problem.what();
+    }
+    c.close();
+    EXPECT_TRUE(alive.expired());
+}
+
+TEST(ConnectionWithoutBroker, CloseFailsAConsumeThatWaits) {
+    connection c{"amqp://127.0.0.1:1"};
+    auto consuming = c.async_consume("queue", {}, [](delivery) {}, boost::asio::use_future);
+
+    c.close();
+
+    ASSERT_EQ(consuming.wait_for(20s), std::future_status::ready);
+    EXPECT_THROW(consuming.get(), broker_error);
+}
+
+TEST(ConnectionWithoutBroker, LongestTimeoutIsNoTimeout) {
+    connection_options options("amqp://127.0.0.1:1");
+    options.timeout = std::chrono::milliseconds::max();
+    connection c{options};
+    auto opening = c.async_open(boost::asio::use_future);
+
+    EXPECT_EQ(opening.wait_for(50ms), std::future_status::timeout);
+    c.close();
+    EXPECT_THROW(opening.get(), broker_error);
+}
+
+TEST(ConnectionWithoutBroker, MoveAssignmentClosesWhatWasThere) {
+    connection c{"amqp://127.0.0.1:1"};
+    auto opening = c.async_open(boost::asio::use_future);
+
+    c = connection{"amqp://127.0.0.1:1"};
+
+    EXPECT_THROW(opening.get(), broker_error);
+    c.close();
 }
 
 TEST(ConnectionWithoutBroker, CloseBeforeUseDoesNothing) {

@@ -1,6 +1,10 @@
 #include "framework/app/message_codec.hpp"
 
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
 #include <gtest/gtest.h>
+
+#include <string>
 
 namespace lovage {
 namespace {
@@ -44,6 +48,40 @@ TEST(MessageCodec, EmptyTextIsNoProperty) {
     const std::string encoded = properties_of(message("body"));
 
     EXPECT_EQ(encoded.size(), 3U);  // flags and delivery mode
+}
+
+TEST(MessageCodec, TextsThatWouldBeCutAreRefused) {
+    const std::string longest(255, 'x');
+    const std::string longer(256, 'x');
+    for (std::string message::* member :
+         {&message::content_type,
+          &message::content_encoding,
+          &message::correlation_id,
+          &message::reply_to,
+          &message::message_id,
+          &message::type,
+          &message::user_id,
+          &message::app_id}) {
+        message what;
+        what.*member = longest;
+        EXPECT_FALSE(check_properties(what).has_value());
+        what.*member = longer;
+        ASSERT_TRUE(check_properties(what).has_value());
+        EXPECT_EQ(check_properties(what)->code, broker_errc::invalid_argument);
+    }
+}
+
+TEST(MessageCodec, NamesOfHeadersThatWouldBeCutAreRefusedAtAnyDepth) {
+    message what;
+    what.headers["long value"] = std::string(1000, 'x');
+    EXPECT_FALSE(check_properties(what).has_value());
+
+    boost::json::object inner;
+    inner[std::string(256, 'x')] = 1;
+    boost::json::array list;
+    list.emplace_back(inner);
+    what.headers["list"] = list;
+    EXPECT_TRUE(check_properties(what).has_value());
 }
 
 TEST(MessageCodec, MalformedPropertiesAreRefused) {

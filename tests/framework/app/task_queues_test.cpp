@@ -91,6 +91,29 @@ TEST_F(TaskQueues, QueueWithOtherArgumentsIsTakenAsItIs) {
     EXPECT_EQ(c.delete_queue(queue_), 1U);
 }
 
+TEST_F(TaskQueues, QueueThatSomebodyHasDeletedIsDeclaredAgain) {
+    int confirmed = 0;
+    std::string problem;
+    const auto send = [&](int count) {
+        for (int i = 0; i < count; ++i) {
+            queues_->publish(queue_, text("x"), 20s, on_published([&](const client::problem* why) {
+                                 ++confirmed;
+                                 problem += why != nullptr ? why->text : "";
+                             }));
+        }
+    };
+    send(1);
+    run_until([&] { return confirmed == 1; });
+    connection c{broker_url()};
+    EXPECT_EQ(c.delete_queue(queue_), 1U);
+
+    send(3);
+    run_until([&] { return confirmed == 4; });
+
+    EXPECT_EQ(problem, "");
+    EXPECT_EQ(c.delete_queue(queue_), 3U);
+}
+
 TEST_F(TaskQueues, DelayedMessageArrivesWhenItIsDue) {
     class receiver : public delivery_handler {
     public:

@@ -147,5 +147,32 @@ TEST(Ring, EqualsADequeUnderRandomUse) {
     }
 }
 
+TEST(Ring, LargeBlockIsGivenBackWhenItIsEmptyAndASmallOneIsKept) {
+    struct large {
+        char octets[4096];
+    };
+    ring<large> queue;
+    for (int i = 0; i < 1000; ++i) {
+        queue.push_back({});
+    }
+    while (queue.size() > 1) {
+        static_cast<void>(queue.pop_front());
+    }
+    EXPECT_GE(queue.capacity(), 1000U);
+    static_cast<void>(queue.pop_back());
+    EXPECT_EQ(queue.capacity(), 0U);
+    queue.push_back({});
+    EXPECT_EQ(queue.size(), 1U);
+
+    ring<int> small;
+    for (int i = 0; i < 100; ++i) {
+        small.push_back(i);
+    }
+    while (!small.empty()) {
+        static_cast<void>(small.pop_front());
+    }
+    EXPECT_GE(small.capacity(), 100U);
+}
+
 }  // namespace
 }  // namespace lovage

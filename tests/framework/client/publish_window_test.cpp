@@ -99,13 +99,106 @@ TEST(PublishWindow, NackSettlesAsNotAccepted) {
 TEST(PublishWindow, ReturnBeforeConfirmSettlesAsUnroutable) {
     filled_window f(2, 2);
 
-    f.window.returned("", "q", "2", {broker_errc::unroutable, 312, "NO_ROUTE"});
+    f.window.returned({"", "q", "", "2"}, {broker_errc::unroutable, 312, "NO_ROUTE"});
     EXPECT_TRUE(f.window.confirm(2, true, true, f.out));
 
     ASSERT_EQ(f.out.size(), 2U);
     EXPECT_TRUE(f.out[0].confirmed);
     EXPECT_FALSE(f.out[1].confirmed);
     EXPECT_EQ(f.out[1].error.reply_code, 312);
+    ASSERT_NE(f.out[1].message, nullptr);
+    EXPECT_EQ(f.out[1].message->body, "2");
+}
+
+TEST(PublishWindow, ReturnIsOfTheMandatoryMessageWithTheSameProperties) {
+    const problem why{broker_errc::unroutable, 312, "NO_ROUTE"};
+    filled_window f(0, 0);
+    const auto push = [&](std::uint64_t token, const char* properties, bool mandatory) {
+        publication message;
+        message.routing_key = "q";
+        message.properties = properties;
+        message.body = "same";
+        message.mandatory = mandatory;
+        EXPECT_TRUE(f.window.push(message, token, start + seconds(30)));
+    };
+    push(1, "b", false);
+    push(2, "a", true);
+    push(3, "b", true);
+    f.send(3);
+
+    f.window.returned({"", "q", "b", "same"}, why);
+    EXPECT_TRUE(f.window.confirm(3, false, true, f.out));
+    ASSERT_EQ(f.out.size(), 1U);
+    EXPECT_FALSE(f.out[0].confirmed);
+    f.out.clear();
+
+    // Properties that the broker wrote in another order.
+    f.window.returned({"", "q", "c", "same"}, why);
+    EXPECT_TRUE(f.window.confirm(2, true, true, f.out));
+    ASSERT_EQ(f.out.size(), 2U);
+    EXPECT_TRUE(f.out[0].confirmed);
+    EXPECT_FALSE(f.out[1].confirmed);
+}
+
+TEST(PublishWindow, OverdueMessageOnTheWireKeepsItsPlaceUntilItsConfirm) {
+    filled_window f(0, 0);
+    ASSERT_TRUE(f.push(1, seconds(5)));
+    ASSERT_TRUE(f.push(2, seconds(50)));
+    f.send(2);
+
+    f.window.expire(start + seconds(10), f.out);
+    EXPECT_EQ(f.tokens(), tokens({1}));
+    EXPECT_EQ(f.window.on_wire(), 2U);
+    EXPECT_TRUE(f.window.confirm(1, false, true, f.out));
+
+    EXPECT_TRUE(f.out.empty());
+    EXPECT_EQ(f.window.on_wire(), 1U);
+    EXPECT_TRUE(f.window.confirm(2, false, true, f.out));
+    EXPECT_EQ(f.tokens(), tokens({2}));
+    EXPECT_EQ(f.window.on_wire(), 0U);
+}
+
+TEST(PublishWindow, RefusalIsNotBlamedOnTheNeighbourOfAnOverdueMessage) {
+    filled_window f(0, 0);
+    ASSERT_TRUE(f.push(1, seconds(5)));
+    ASSERT_TRUE(f.push(2, seconds(50)));
+    f.send(2);
+    f.window.expire(start + seconds(10), f.out);
+    EXPECT_EQ(f.tokens(), tokens({1}));
+
+    f.window.refused({broker_errc::refused, 406, "poison"}, f.out);
+
+    EXPECT_TRUE(f.out.empty());
+    EXPECT_EQ(f.send(10), 1);
+    EXPECT_TRUE(f.window.confirm(1, false, true, f.out));
+    ASSERT_EQ(f.out.size(), 1U);
+    EXPECT_TRUE(f.out[0].confirmed);
+    EXPECT_EQ(f.tokens(), tokens({2}));
+}
+
+TEST(PublishWindow, ManyMessagesAreLookedThroughLessOften) {
+    filled_window f(0, 0);
+    constexpr int count = 20'000;
+    for (int i = 1; i <= count; ++i) {
+        publication message;
+        message.body = "x";
+        EXPECT_TRUE(f.window.push(
+            message,
+            static_cast<std::uint64_t>(i),
+            start + seconds(5) + std::chrono::microseconds(10 * i)));
+    }
+
+    time_point now = start;
+    int looks = 0;
+    while (f.window.unsettled() != 0) {
+        now = f.window.earliest_deadline();
+        f.window.expire(now, f.out);
+        ++looks;
+    }
+
+    EXPECT_EQ(f.out.size(), static_cast<std::size_t>(count));
+    EXPECT_LT(looks, 1000);
+    EXPECT_LT(now, start + seconds(6));
 }
 
 TEST(PublishWindow, RestartSendsTheUnconfirmedAgainInOrderWithNewTags) {

@@ -1,3 +1,5 @@
+// A session and messages: connecting, publishing, closing. Requests and consumers are in
+// session_requests_test.cpp.
 #include "framework/client/session.hpp"
 
 #include "framework/amqp/capabilities.hpp"
@@ -12,7 +14,6 @@ namespace {
 
 using std::chrono::minutes;
 using std::chrono::seconds;
-using test::seen;
 using test::world;
 
 declare_queue queue(const std::string& name) {
@@ -263,37 +264,6 @@ TEST(Session, TimeoutWhileBlockedNamesTheBrokersReason) {
     EXPECT_NE(w.publish_of(2)->error.text.find("low on memory"), std::string::npos);
 }
 
-TEST(Session, RefusedRequestFailsAndThoseBehindItAreAskedAgain) {
-    world w;
-    w.broker.refused_queues.insert("bad");
-
-    w.session.ask(queue("good"), 1, w.now + minutes(1));
-    w.session.ask(queue("bad"), 2, w.now + minutes(1));
-    w.session.ask(queue("other"), 3, w.now + minutes(1));
-    w.run();
-
-    EXPECT_FALSE(w.answer_to(1)->failed);
-    EXPECT_EQ(w.answer_to(2)->error.code, broker_errc::refused);
-    EXPECT_EQ(w.answer_to(2)->error.reply_code, 406);
-    EXPECT_NE(w.answer_to(2)->error.text.find("declaring queue \"bad\""), std::string::npos);
-    EXPECT_FALSE(w.answer_to(3)->failed);
-}
-
-TEST(Session, RequestThatMakesTheBrokerCloseTheConnectionIsNotRepeated) {
-    world w;
-    w.broker.fatal_queue = "fatal";
-
-    w.session.ask(queue("fatal"), 1, w.now + minutes(1));
-    w.session.ask(queue("good"), 2, w.now + minutes(1));
-    w.run();
-    w.wait(seconds(1));
-
-    EXPECT_EQ(w.answer_to(1)->error.code, broker_errc::refused);
-    EXPECT_EQ(w.answer_to(1)->error.reply_code, 540);
-    EXPECT_FALSE(w.answer_to(2)->failed);
-    EXPECT_EQ(w.count("queue.declare fatal"), 1U);
-}
-
 TEST(Session, PoisonousMessageFailsAloneAndTheOthersArrive) {
     world w;
     w.broker.queues["orders"];
@@ -309,183 +279,6 @@ TEST(Session, PoisonousMessageFailsAloneAndTheOthersArrive) {
     EXPECT_FALSE(w.publish_of(1)->failed);
     EXPECT_EQ(w.publish_of(2)->error.reply_code, 406);
     EXPECT_FALSE(w.publish_of(3)->failed);
-}
-
-TEST(Session, RequestWithoutAnswerTimesOut) {
-    world w;
-    w.broker.answers = false;
-    w.session.ask(queue("orders"), 1, w.now + seconds(10));
-    w.run();
-
-    w.wait(seconds(10));
-
-    ASSERT_NE(w.answer_to(1), nullptr);
-    EXPECT_EQ(w.answer_to(1)->error.code, broker_errc::timeout);
-}
-
-TEST(Session, TopologyIsDeclaredAgainAfterAReconnect) {
-    world w;
-    declare_queue exclusive = queue("mine");
-    exclusive.exclusive = true;
-    w.session.ask(exclusive, 1, w.now + minutes(1));
-    w.session.ask(bind_queue{"mine", "amq.topic", "#", {}}, 2, w.now + minutes(1));
-    w.session.ask(queue("gone"), 3, w.now + minutes(1));
-    w.session.ask(delete_queue{"gone"}, 4, w.now + minutes(1));
-    w.run();
-
-    w.cut();
-    w.run();
-
-    EXPECT_EQ(w.count("queue.declare mine"), 2U);
-    EXPECT_EQ(w.count("queue.bind mine amq.topic"), 2U);
-    EXPECT_EQ(w.count("queue.declare gone"), 1U);
-    EXPECT_TRUE(w.broker.queues.contains("mine"));
-}
-
-TEST(Session, ConsumerGetsMessagesAndAcknowledgesThem) {
-    world w;
-    w.broker.queues["orders"];
-    const consumer_id id = w.session.consume({"orders", "", 1, false, false, {}});
-    w.run();
-    ASSERT_EQ(w.of(event_kind::subscribed).size(), 1U);
-
-    w.broker.put(w.to_client, "orders", "1");
-    w.broker.put(w.to_client, "orders", "2");
-    w.run();
-    ASSERT_EQ(w.of(event_kind::delivered).size(), 1U);  // prefetch 1
-    EXPECT_EQ(w.of(event_kind::delivered)[0].consumer, id);
-    w.session.ack(w.of(event_kind::delivered)[0].ref, false);
-    w.run();
-
-    ASSERT_EQ(w.of(event_kind::delivered).size(), 2U);
-    EXPECT_EQ(w.of(event_kind::delivered)[1].body, "2");
-}
-
-TEST(Session, AckOfADeliveryFromALostConnectionIsDropped) {
-    world w;
-    w.broker.queues["orders"];
-    w.session.consume({"orders", "", 1, false, false, {}});
-    w.run();
-    w.broker.put(w.to_client, "orders", "1");
-    w.run();
-    const delivery_ref old = w.of(event_kind::delivered).at(0).ref;
-
-    w.cut();
-    w.run();
-    ASSERT_EQ(w.of(event_kind::delivered).size(), 2U);
-    w.session.ack(old, false);
-    w.run();
-
-    EXPECT_EQ(w.broker.unacked(), 1U);
-    EXPECT_EQ(w.of(event_kind::lost).size(), 1U);
-    EXPECT_FALSE(w.of(event_kind::lost)[0].final);
-}
-
-TEST(Session, FirstSubscriptionToAMissingQueueIsFinallyLost) {
-    world w;
-
-    w.session.consume({"nowhere", "", 1, false, false, {}});
-    w.run();
-
-    ASSERT_EQ(w.of(event_kind::lost).size(), 1U);
-    EXPECT_TRUE(w.of(event_kind::lost)[0].final);
-    EXPECT_EQ(w.of(event_kind::lost)[0].error.reply_code, 404);
-}
-
-TEST(Session, ConsumerCancelledByTheBrokerSubscribesAgainAfterDeclaringItsQueue) {
-    world w;
-    w.session.ask(queue("orders"), 1, w.now + minutes(1));
-    w.run();
-    w.session.consume({"orders", "", 1, false, false, {}});
-    w.run();
-
-    w.broker.queues.erase("orders");
-    w.broker.cancel_consumers(w.to_client, "orders");
-    w.run();
-    w.wait(seconds(1));
-
-    EXPECT_EQ(w.of(event_kind::subscribed).size(), 2U);
-    EXPECT_EQ(w.count("queue.declare orders"), 2U);
-    EXPECT_EQ(w.broker.consumers(), 1U);
-}
-
-TEST(Session, CancelledConsumerGivesBackWhatStillArrivesAndCanAckWhatItHas) {
-    world w;
-    w.broker.queues["orders"];
-    const consumer_id id = w.session.consume({"orders", "", 1, false, false, {}});
-    w.run();
-    w.broker.put(w.to_client, "orders", "1");
-    w.run();
-
-    w.session.cancel(id, 9);
-    w.run();
-    ASSERT_EQ(w.of(event_kind::cancelled).size(), 1U);
-    EXPECT_EQ(w.of(event_kind::cancelled)[0].token, 9U);
-    w.session.ack(w.of(event_kind::delivered).at(0).ref, false);
-    w.run();
-    EXPECT_EQ(w.broker.unacked(), 0U);
-    w.session.forget(id);
-    w.run();
-
-    EXPECT_EQ(w.broker.consumers(), 0U);
-    w.cut();
-    w.run();
-    EXPECT_EQ(w.broker.consumers(), 0U);
-}
-
-TEST(Session, EveryConsumerHasItsOwnChannelAndChannelsAreReused) {
-    session_settings settings;
-    settings.connection.channel_max = 5;  // 1 to 3 are the session's own
-    world w(settings);
-    w.broker.queues["orders"];
-    const consumer_id first = w.session.consume({"orders", "", 1, false, false, {}});
-    w.session.consume({"orders", "", 1, false, false, {}});
-    w.run();
-    EXPECT_EQ(w.broker.consumers(), 2U);
-
-    w.session.consume({"orders", "", 1, false, false, {}});
-    w.run();
-    ASSERT_EQ(w.of(event_kind::lost).size(), 1U);
-    EXPECT_NE(w.of(event_kind::lost)[0].error.text.find("5 channels"), std::string::npos);
-    w.session.forget(first);
-    w.run();
-    w.session.consume({"orders", "", 1, false, false, {}});
-    w.run();
-
-    EXPECT_EQ(w.broker.consumers(), 2U);
-}
-
-TEST(Session, GetTakesOneMessageThatCanBeAcknowledged) {
-    world w;
-    w.broker.queues["orders"].push_back({std::string(2, '\0'), "1"});
-
-    w.session.ask(get_message{"orders", false}, 1, w.now + minutes(1));
-    w.session.ask(get_message{"orders", false}, 2, w.now + minutes(1));
-    w.run();
-    ASSERT_TRUE(w.answer_to(1)->reply.found);
-    EXPECT_FALSE(w.answer_to(2)->reply.found);
-    EXPECT_EQ(w.answer_to(1)->body, "1");
-    w.session.ack(w.answer_to(1)->ref, false);
-    w.run();
-
-    EXPECT_EQ(w.broker.unacked(), 0U);
-}
-
-TEST(Session, RefusedRequestDoesNotVoidAMessageThatWasGot) {
-    world w;
-    w.broker.queues["orders"].push_back({std::string(2, '\0'), "1"});
-    w.broker.refused_queues.insert("bad");
-    w.session.ask(get_message{"orders", false}, 1, w.now + minutes(1));
-    w.run();
-
-    w.session.ask(queue("bad"), 2, w.now + minutes(1));
-    w.run();
-    EXPECT_TRUE(w.answer_to(2)->failed);
-    EXPECT_EQ(w.broker.unacked(), 1U);
-    w.session.ack(w.answer_to(1)->ref, false);
-    w.run();
-
-    EXPECT_EQ(w.broker.unacked(), 0U);
 }
 
 TEST(Session, CloseFailsWhatIsOutstandingSaysGoodbyeAndEnds) {
@@ -532,15 +325,47 @@ TEST(Session, SilentBrokerIsGivenUpAndConnectedAgain) {
     EXPECT_EQ(w.of(event_kind::up).size(), 2U);
 }
 
+TEST(Session, MessageWhosePropertiesDoNotFitIntoAFrameFailsAlone) {
+    world w;
+    w.broker.frame_max = 4096;
+    w.broker.queues["orders"];
+    publication large;
+    large.routing_key = "orders";
+    large.body = "large";
+
+    w.publish("orders", "1", 1);
+    large.properties = std::string(4096 - 8 - 12 + 1, '\0');
+    w.session.publish(std::move(large), 2, w.now + minutes(1));
+    w.publish("orders", std::string(10'000, 'x'), 3);
+    w.run();
+
+    EXPECT_FALSE(w.publish_of(1)->failed);
+    ASSERT_NE(w.publish_of(2), nullptr);
+    EXPECT_EQ(w.publish_of(2)->error.code, broker_errc::invalid_argument);
+    EXPECT_NE(w.publish_of(2)->error.text.find("4096"), std::string::npos);
+    EXPECT_FALSE(w.publish_of(3)->failed);
+    EXPECT_EQ(w.broker.stored_bodies.size(), 2U);
+    EXPECT_TRUE(w.session.is_up());
+    EXPECT_TRUE(w.of(event_kind::down).empty());
+}
+
 TEST(Session, NamesThatAmqpCannotCarryAreRefusedBeforeTheyAreSent) {
     world w;
     w.publish(std::string(256, 'x'), "1", 1);
     w.session.ask(queue("\xFF"), 2, w.now + minutes(1));
+    amqp::table inner;
+    inner.set(std::string(256, 'x'), std::int32_t{1});
+    amqp::field_array list;
+    list.emplace_back(inner);
+    declare_queue deep = queue("deep");
+    deep.arguments.set("x", list);
+    w.session.ask(deep, 3, w.now + minutes(1));
 
     w.run();
 
     EXPECT_EQ(w.publish_of(1)->error.code, broker_errc::invalid_argument);
     EXPECT_EQ(w.answer_to(2)->error.code, broker_errc::invalid_argument);
+    EXPECT_EQ(w.answer_to(3)->error.code, broker_errc::invalid_argument);
 }
 
 }  // namespace

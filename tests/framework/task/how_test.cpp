@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <stdexcept>
+#include <string>
 #include <type_traits>
 
 using lovage::how;
@@ -28,6 +29,13 @@ TEST(How, LastOfDelayAndTimeCounts) {
     EXPECT_EQ(how().eta(now + 1h).after(5s).due(now), now + 5s);
     EXPECT_EQ(how().expires(5s).expires(now + 1h).expiry(now), now + 1h);
     EXPECT_EQ(how().expires(now + 1h).expires(5s).expiry(now), now + 5s);
+}
+
+TEST(How, WhatWouldBeCutIsRefused) {
+    EXPECT_EQ(how().id(std::string(255, 'x')).id().size(), 255U);
+    EXPECT_THROW(how().id(std::string(256, 'x')), std::invalid_argument);
+    EXPECT_NO_THROW(how().header(std::string(255, 'x'), 1));
+    EXPECT_THROW(how().header(std::string(256, 'x'), 1), std::invalid_argument);
 }
 
 TEST(How, HeadersOfTheProtocolAreRefused) {

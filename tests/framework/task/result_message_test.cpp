@@ -172,6 +172,32 @@ TEST(ResultReader, OtherContentTypesAreRefused) {
     EXPECT_EQ(reason, "content type \"\"");
 }
 
+TEST(ResultReader, ContentTypeMayHaveParametersAndCapitals) {
+    lovage::amqp::basic_properties properties;
+    for (const char* type : {"application/json; charset=utf-8", "Application/JSON"}) {
+        properties.content_type = type;
+        std::string reason;
+        EXPECT_TRUE(
+            read_result(properties, R"({"task_id": "1", "status": "SUCCESS", "result": 1})", reason)
+                .has_value())
+            << type << ": " << reason;
+    }
+    properties.content_type = "application/jsonx";
+    std::string reason;
+    EXPECT_FALSE(read_result(properties, "{}", reason).has_value());
+}
+
+TEST(ResultReader, UnreadableResultIsAFailureThatSaysWhy) {
+    const task_result result = lovage::unreadable_result("1", "content type \"x\"");
+
+    EXPECT_EQ(result.task_id, "1");
+    EXPECT_EQ(result.state, task_state::failed);
+    EXPECT_EQ(result.status, "FAILURE");
+    EXPECT_EQ(result.problem.type, "UnreadableResult");
+    EXPECT_NE(result.problem.message.find("content type \"x\""), std::string::npos);
+    EXPECT_THROW(throw_problem(result), lovage::task_failed);
+}
+
 TEST(ResultReader, ExceptionMessageMayHaveAnyForm) {
     const auto message = [](std::string_view text) {
         return read(

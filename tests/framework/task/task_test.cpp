@@ -115,6 +115,24 @@ TEST(Signature, IntegerThatDoesNotFitIsRefusedWhereTheCallIsMade) {
     EXPECT_THROW(tiny(300), lovage::encode_error);
 }
 
+TEST(LocalTask, DirectCallNamesTheArgumentThatDoesNotFit) {
+    constexpr auto three = lovage::task<"demo.three">(
+        [](std::uint8_t a, std::uint8_t b, std::uint8_t c) { return a + b + c; });
+    EXPECT_EQ(three(1, 2, 3), 6);
+    const auto complaint = [&](int a, int b, int c) {
+        try {
+            static_cast<void>(three(a, b, c));
+        } catch (const lovage::encode_error& problem) {
+            return std::string(problem.what());
+        }
+        return std::string("none");
+    };
+
+    EXPECT_EQ(complaint(300, 2, 3), "argument 0: 300 does not fit the parameter's type");
+    EXPECT_EQ(complaint(1, 300, 3), "argument 1: 300 does not fit the parameter's type");
+    EXPECT_EQ(complaint(1, 2, 300), "argument 2: 300 does not fit the parameter's type");
+}
+
 TEST(Signature, ValueWithoutJsonFormIsRefusedWithItsPath) {
     try {
         static_cast<void>(all.s(std::vector<double>{1, 0.0 / 0.0}, true));

@@ -19,12 +19,12 @@ namespace lovage {
 template <class T>
 inline constexpr bool tolerant = false;
 
-/// A specialisation has
-///   static void write(std::string& out, const T&, const detail::json_path*);   // may throw
-///   static bool read(const boost::json::value&, T&, detail::json_reader&, const
-///   detail::json_path*); static bool blank(const T&);    // is it what T{} is static constexpr
-///   bool supported // false if an element type has no JSON form
-/// read() fills a T that was just made by T{}.
+/// A specialisation has these static members:
+///   void write(std::string& out, const T&, const detail::json_path*)    may throw encode_error
+///   bool read(const boost::json::value&, T&, detail::json_reader&, const detail::json_path*)
+///       fills a T that was just made by T{}
+///   bool blank(const T&)        is it what T{} is
+///   constexpr bool supported    false if an element type has no JSON form
 template <class T>
 struct json_codec;
 
