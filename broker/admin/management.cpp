@@ -159,7 +159,7 @@ response answer(const request& asked, bool from_here, const management::sources&
         if (rest.find('/') != std::string_view::npos) {
             fail(http::status::not_found, "Object Not Found", "Not Found");
         } else if (vhost) {
-            reply.body() = queues_json(from.view(), *vhost);
+            reply.body() = queues_json(from.view(), vhost);
         } else {
             fail(http::status::bad_request, "bad_request", "the path is not percent-encoded");
         }

@@ -133,7 +133,7 @@ fault channel::on(const amqp::queue::unbind& in) {
     }
     queue* target = nullptr;
     exchange* source = nullptr;
-    const fault wrong = find_bound(in.queue, exchange_name, target, source);
+    fault wrong = find_bound(in.queue, exchange_name, target, source);
     // Unbinding what is not there is no error, but another's queue and no queue at all are.
     if (wrong && (wrong.code == amqp::reply_code::resource_locked ||
                   (in.queue.empty() && last_queue_.empty()))) {
