@@ -113,7 +113,7 @@ fault channel::on(const amqp::queue::purge& in) {
 
 fault channel::on(const amqp::queue::delete_& in) {
     queue* there = nullptr;
-    const fault wrong = find_accessible_queue(in.queue, there);
+    fault wrong = find_accessible_queue(in.queue, there);
     if (wrong && (wrong.code == amqp::reply_code::resource_locked ||
                   (in.queue.empty() && last_queue_.empty()))) {
         return wrong;
