@@ -7,9 +7,7 @@ namespace lovage::broker {
 template <class Method>
 fault channel::on(const Method&) {
     using namespace amqp;
-    constexpr bool not_here = std::is_same_v<Method, amqp::exchange::bind> ||
-                              std::is_same_v<Method, amqp::exchange::unbind> ||
-                              Method::id.class_id == class_tx;
+    constexpr bool not_here = Method::id.class_id == class_tx;
     if constexpr (not_here) {
         return connection_fault(reply_code::not_implemented, "method is not implemented");
     } else {

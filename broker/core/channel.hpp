@@ -5,6 +5,7 @@
 
 #include "broker/core/fault.hpp"
 #include "broker/core/ids.hpp"
+#include "broker/core/octets_map.hpp"
 #include "broker/core/queue.hpp"
 #include "framework/amqp/content.hpp"
 #include "framework/amqp/frame.hpp"
@@ -19,6 +20,7 @@ namespace lovage::broker {
 
 class connection;
 class engine;
+class exchange;
 class vhost;
 
 /// A delivery that waits for its ack.
@@ -75,6 +77,8 @@ private:
     fault on(const amqp::channel::flow& in);
     fault on(const amqp::exchange::declare& in);
     fault on(const amqp::exchange::delete_& in);
+    fault on(const amqp::exchange::bind& in);
+    fault on(const amqp::exchange::unbind& in);
     fault on(const amqp::queue::declare& in);
     fault on(const amqp::queue::bind& in);
     fault on(const amqp::queue::unbind& in);
@@ -99,6 +103,11 @@ private:
     /// The queue of that name, or the one last declared here for an empty name.
     fault find_queue(octets name, queue*& found) const;
     fault find_accessible_queue(octets name, queue*& found) const;
+    fault find_exchange_pair(
+        octets source_name,
+        octets target_name,
+        exchange*& source,
+        exchange*& target) const;
     fault find_bound(octets queue_name, octets exchange_name, queue*& target, exchange*& source);
     void cancel_consumer(consumer& gone);
     void delete_if_unused(queue& left);

@@ -113,6 +113,7 @@ void connection::send_start() {
     amqp::table capabilities;
     for (const char* name :
          {"publisher_confirms",
+          "exchange_exchange_bindings",
           "basic.nack",
           "consumer_cancel_notify",
           "connection.blocked",

@@ -117,9 +117,7 @@ void vhost::dead_letter(const queue& from, const message& dead, octets reason) {
     if (from.settings().dead_letter_routing_key) {
         headers.erase("CC");
     }
-    find_targets(through, key);
-    std::erase_if(targets_, [&](const queue* target) { return is_cycle(deaths, target->name()); });
-    headers.set("x-death", std::move(deaths));
+    headers.set("x-death", deaths);
     properties->headers = sorted(headers);
     properties->expiration.reset();
 
@@ -129,6 +127,8 @@ void vhost::dead_letter(const queue& from, const message& dead, octets reason) {
     moved.parts = {exchange_name, key, encoded.view(), dead.body()};
     moved.persistent = dead.persistent;
     moved.published_at_ms = owner_.wall_ms();
+    find_targets(through, moved);
+    std::erase_if(targets_, [&](const queue* target) { return is_cycle(deaths, target->name()); });
     deliver_to_targets(moved);
 }
 

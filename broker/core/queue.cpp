@@ -10,7 +10,11 @@
 namespace lovage::broker {
 
 queue::queue(queue_id id, vhost& home, queue_settings settings, connection_id owner)
-    : id_(id), home_(home), settings_(std::move(settings)), owner_(owner) {
+    : route_target(kind::queue),
+      id_(id),
+      home_(home),
+      settings_(std::move(settings)),
+      owner_(owner) {
     used();
 }
 

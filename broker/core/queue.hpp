@@ -9,9 +9,9 @@
 //  4. A deleted queue has no ready messages and no consumers; it lives until unacked_ is 0.
 #pragma once
 
-#include "broker/core/exchange.hpp"
 #include "broker/core/ids.hpp"
 #include "broker/core/message.hpp"
+#include "broker/core/route_target.hpp"
 #include "framework/amqp/table.hpp"
 #include "framework/base/ring.hpp"
 
@@ -56,7 +56,7 @@ struct queue_settings {
     std::optional<std::string> dead_letter_routing_key;
 };
 
-class queue {
+class queue : public route_target {
 public:
     queue(queue_id id, vhost& home, queue_settings settings, connection_id owner);
 
@@ -115,9 +115,7 @@ public:
     void check_invariants() const;
 
     journal_location location;
-    std::vector<binding*> bindings;  ///< that lead here; kept by the vhost
-    std::uint64_t route_mark = 0;    ///< number of the last routing that named this queue
-    bool scheduled = false;          ///< is in the engine's list of queues to dispatch
+    bool scheduled = false;  ///< is in the engine's list of queues to dispatch
     std::optional<std::uint64_t> expiry_scheduled_ms;  ///< its key in the engine's expiry order
 
 private:

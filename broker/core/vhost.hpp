@@ -1,5 +1,5 @@
 // A virtual host: its exchanges, queues and bindings by name, and the way of a message from an
-// exchange to queues. Writes definitions and persistent messages to the journal.
+// exchange to queues (routing.cpp). Writes definitions and persistent messages to the journal.
 // Called by channels on the engine's thread, with rights already checked. Sends nothing itself.
 #pragma once
 
@@ -9,6 +9,7 @@
 #include "broker/core/queue.hpp"
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ struct publish_outcome {
 /// A message on its way in.
 struct publication {
     message::parts parts;
+    /// Further routing keys on the same exchange.
+    std::span<const std::string> copies;
     bool persistent = false;
     std::uint64_t published_at_ms = 0;
     std::uint64_t expiration_ms = message::no_expiration;
@@ -49,7 +52,8 @@ public:
     /// Names must be free. Durable things are written to the journal.
     exchange& declare_exchange(exchange_settings settings);
     queue& declare_queue(queue_settings settings, connection_id owner);
-    /// With its bindings. `gone` is destroyed.
+    /// With its bindings, those that lead to it too. `gone` is destroyed, and auto-delete exchanges
+    /// that lose their last binding by it.
     void delete_exchange(exchange& gone);
     /// With its bindings; its consumers must have been told. Returns the number of ready messages.
     /// `gone` is destroyed at once, or when its last outstanding delivery is settled.
@@ -58,9 +62,13 @@ public:
     void bury(queue& gone);
 
     /// Binding again is no error and changes nothing.
-    void bind(exchange& source, queue& target, octets key, const amqp::table& arguments);
+    void bind(exchange& source, route_target& target, octets key, const amqp::table& arguments);
     /// Unbinding what is not bound is no error. An auto-delete exchange may be destroyed by it.
-    void unbind(exchange& source, queue& target, octets key, const amqp::table& arguments);
+    void unbind(
+        exchange& source,
+        const route_target& target,
+        octets key,
+        const amqp::table& arguments);
 
     /// `through` is null for the default exchange.
     publish_outcome publish(exchange* through, const publication& what);
@@ -76,7 +84,7 @@ public:
         message_id delivered_up_to);
     void restore_binding(
         exchange& source,
-        queue& target,
+        route_target& target,
         octets key,
         octets arguments,
         journal_location where);
@@ -85,10 +93,14 @@ public:
     void rewrite_definitions(std::uint64_t file);
 
 private:
-    void find_targets(exchange* through, octets key);
+    void find_targets(exchange* through, const publication& what);
+    void find_named_queues(const publication& what);
+    bool mark(route_target& reached) const;
     publish_outcome deliver_to_targets(const publication& what);
     void remove_binding(binding& gone);
-    void unbind_all(queue& gone);
+    void unbind_all(route_target& gone, std::vector<exchange*>& unused);
+    void delete_exchanges(std::vector<exchange*> doomed);
+    [[nodiscard]] binding_definition definition_of(const binding& what) const;
     void append(queue& what);
     void append(exchange& what);
     void append(binding& what);
@@ -98,7 +110,10 @@ private:
     octets_map<std::unique_ptr<exchange>> exchanges_;
     octets_map<std::unique_ptr<queue>> queues_;
     std::vector<std::unique_ptr<queue>> deleted_queues_;  // with outstanding deliveries
-    std::vector<queue*> targets_;  // of the message being routed; kept for its memory
+    // Of the message being routed; kept for their memory.
+    std::vector<queue*> targets_;
+    std::vector<route_target*> matched_;
+    std::vector<exchange*> to_visit_;
     std::vector<holding> holdings_;
     std::uint64_t route_serial_ = 0;
 };

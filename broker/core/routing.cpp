@@ -1,0 +1,97 @@
+// vhost: the way of a message from an exchange to queues, over bindings between exchanges and
+// alternate exchanges. Rows 137 to 152 of RabbitMQ's behaviour.
+#include "broker/core/engine.hpp"
+#include "broker/core/vhost.hpp"
+
+namespace lovage::broker {
+
+bool vhost::mark(route_target& reached) const {
+    return std::exchange(reached.route_mark, route_serial_) != route_serial_;
+}
+
+void vhost::find_named_queues(const publication& what) {
+    if (queue* named = find_queue(what.parts.routing_key); named != nullptr) {
+        targets_.push_back(named);
+        mark(*named);
+    }
+    for (const std::string& key : what.copies) {
+        if (queue* named = find_queue(key); named != nullptr && mark(*named)) {
+            targets_.push_back(named);
+        }
+    }
+}
+
+void vhost::find_targets(exchange* through, const publication& what) {
+    targets_.clear();
+    ++route_serial_;  // a queue takes one copy and an exchange one look, so that cycles end
+    if (through == nullptr) {
+        find_named_queues(what);
+        return;
+    }
+    message_headers headers{what.parts.properties};
+    mark(*through);
+    to_visit_.assign(1, through);
+    while (!to_visit_.empty()) {
+        exchange& here = *to_visit_.back();
+        to_visit_.pop_back();
+        matched_.clear();
+        here.match(what.parts.routing_key, headers, matched_);
+        for (const std::string& key : what.copies) {
+            here.match(key, headers, matched_);
+        }
+        if (matched_.empty() && here.alternate()) {
+            if (exchange* other = find_exchange(*here.alternate()); other != nullptr) {
+                matched_.push_back(other);
+            }
+        }
+        for (route_target* reached : matched_) {
+            if (!mark(*reached)) {
+                continue;
+            }
+            if (reached->is_queue()) {
+                targets_.push_back(static_cast<queue*>(reached));
+            } else {
+                to_visit_.push_back(static_cast<exchange*>(reached));
+            }
+        }
+    }
+}
+
+publish_outcome vhost::publish(exchange* through, const publication& what) {
+    find_targets(through, what);
+    return deliver_to_targets(what);
+}
+
+publish_outcome vhost::deliver_to_targets(const publication& what) {
+    publish_outcome outcome;
+    if (targets_.empty()) {
+        return outcome;
+    }
+    outcome.routed = true;
+    message_ptr made{
+        message::create(owner_.next_message_id(), what.parts, owner_.memory_account())};
+    made->persistent = what.persistent;
+    made->published_at_ms = what.published_at_ms;
+    made->expiration_ms = what.expiration_ms;
+    if (what.persistent) {
+        holdings_.clear();
+        for (const queue* target : targets_) {
+            if (target->settings().durable) {
+                holdings_.push_back({target->id(), 0, false});
+            }
+        }
+        if (!holdings_.empty()) {
+            // All of them hold it before the first can settle it.
+            made->durable_holders = static_cast<std::uint32_t>(holdings_.size());
+            made->location = owner_.log().published(*made, holdings_);
+            outcome.logged = true;
+        }
+    }
+    for (std::size_t i = 0; i + 1 < targets_.size(); ++i) {
+        targets_[i]->publish(made);
+    }
+    targets_.back()->publish(std::move(made));
+    return outcome;
+}
+
+}  // namespace lovage::broker
