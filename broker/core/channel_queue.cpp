@@ -1,5 +1,6 @@
 // Class queue on a channel, but for bindings. Rows 97 to 136 of RabbitMQ's behaviour.
 #include "broker/core/connection_send.hpp"
+#include "broker/core/direct_reply.hpp"
 #include "broker/core/inequivalence.hpp"
 #include "broker/core/queue_arguments.hpp"
 
@@ -62,6 +63,9 @@ fault channel::redeclare(queue& there, const amqp::queue::declare& in) const {
 
 fault channel::on(const amqp::queue::declare& in) {
     std::string name = without_line_breaks(in.queue);
+    if (name.starts_with(reply_to_name)) {
+        return declare_reply_queue(name, in.no_wait);
+    }
     queue* there = home_.find_queue(name);
     if (there != nullptr) {
         if (fault differs = redeclare(*there, in)) {

@@ -118,7 +118,8 @@ void connection::send_start() {
           "consumer_cancel_notify",
           "connection.blocked",
           "authentication_failure_close",
-          "per_consumer_qos"}) {
+          "per_consumer_qos",
+          "direct_reply_to"}) {
         capabilities.add(name, true);
     }
     amqp::connection::start start;

@@ -36,8 +36,11 @@ void engine::restore_message(const found_message& found) {
     body->persistent = true;
     body->published_at_ms = found.published_at_ms;
     body->location = found.location;
-    if (const auto properties = amqp::scan_properties(found.parts.properties);
-        properties && properties->expiration) {
+    const auto properties = amqp::scan_properties(found.parts.properties);
+    if (properties) {
+        body->priority = properties->priority.value_or(0);
+    }
+    if (properties && properties->expiration) {
         std::uint64_t ms = 0;
         for (const char digit : *properties->expiration) {
             ms = digit >= '0' && digit <= '9' ? ms * 10 + static_cast<std::uint64_t>(digit - '0')

@@ -1,5 +1,7 @@
 // vhost: the way of a message from an exchange to queues, over bindings between exchanges and
 // alternate exchanges. Rows 137 to 152 of RabbitMQ's behaviour.
+#include "broker/core/channel.hpp"
+#include "broker/core/direct_reply.hpp"
 #include "broker/core/engine.hpp"
 #include "broker/core/vhost.hpp"
 
@@ -9,23 +11,43 @@ bool vhost::mark(route_target& reached) const {
     return std::exchange(reached.route_mark, route_serial_) != route_serial_;
 }
 
-void vhost::find_named_queues(const publication& what) {
-    if (queue* named = find_queue(what.parts.routing_key); named != nullptr) {
-        targets_.push_back(named);
-        mark(*named);
-    }
-    for (const std::string& key : what.copies) {
-        if (queue* named = find_queue(key); named != nullptr && mark(*named)) {
+void vhost::find_named(octets key, const publication& what) {
+    if (queue* named = find_queue(key); named != nullptr) {
+        if (mark(*named)) {
             targets_.push_back(named);
         }
+    } else if (key.starts_with(reply_address_prefix)) {
+        // Delivered at once and not counted as a route, as RabbitMQ does.
+        const auto found = reply_addresses_.find(key);
+        if (found != reply_addresses_.end() &&
+            std::exchange(found->second.route_mark, route_serial_) != route_serial_) {
+            found->second.taker->deliver_reply(what.parts);
+        }
     }
+}
+
+void vhost::add_reply_address(const std::string& address, channel& taker) {
+    reply_addresses_[address] = {&taker, 0};
+}
+
+void vhost::remove_reply_address(octets address) {
+    if (const auto found = reply_addresses_.find(address); found != reply_addresses_.end()) {
+        reply_addresses_.erase(found);
+    }
+}
+
+bool vhost::has_reply_address(octets address) const {
+    return reply_addresses_.find(address) != reply_addresses_.end();
 }
 
 void vhost::find_targets(exchange* through, const publication& what) {
     targets_.clear();
     ++route_serial_;  // a queue takes one copy and an exchange one look, so that cycles end
     if (through == nullptr) {
-        find_named_queues(what);
+        find_named(what.parts.routing_key, what);
+        for (const std::string& key : what.copies) {
+            find_named(key, what);
+        }
         return;
     }
     message_headers headers{what.parts.properties};
@@ -71,6 +93,7 @@ publish_outcome vhost::deliver_to_targets(const publication& what) {
     message_ptr made{
         message::create(owner_.next_message_id(), what.parts, owner_.memory_account())};
     made->persistent = what.persistent;
+    made->priority = what.priority;
     made->published_at_ms = what.published_at_ms;
     made->expiration_ms = what.expiration_ms;
     if (what.persistent) {

@@ -22,6 +22,8 @@ struct publish_outcome {
     bool routed = false;
     /// A record was written: confirm when the log has reached the disk up to the journal's end.
     bool logged = false;
+    /// A full queue would not have it: the publisher gets basic.nack.
+    bool refused = false;
 };
 
 /// A message on its way in.
@@ -30,6 +32,7 @@ struct publication {
     /// Further routing keys on the same exchange.
     std::span<const std::string> copies;
     bool persistent = false;
+    std::uint8_t priority = 0;
     std::uint64_t published_at_ms = 0;
     std::uint64_t expiration_ms = message::no_expiration;
 };
@@ -75,6 +78,11 @@ public:
     /// Sends a message on to the dead letter exchange of the queue in which it died.
     void dead_letter(const queue& from, const message& dead, octets reason);
 
+    /// Addresses for direct replies, which the default exchange knows besides its queues.
+    void add_reply_address(const std::string& address, channel& taker);
+    void remove_reply_address(octets address);
+    [[nodiscard]] bool has_reply_address(octets address) const;
+
     /// Recovery: things as the log had them, without writing them again.
     exchange& restore_exchange(exchange_settings settings, journal_location where);
     queue& restore_queue(
@@ -94,7 +102,7 @@ public:
 
 private:
     void find_targets(exchange* through, const publication& what);
-    void find_named_queues(const publication& what);
+    void find_named(octets key, const publication& what);
     bool mark(route_target& reached) const;
     publish_outcome deliver_to_targets(const publication& what);
     void remove_binding(binding& gone);
@@ -110,6 +118,12 @@ private:
     octets_map<std::unique_ptr<exchange>> exchanges_;
     octets_map<std::unique_ptr<queue>> queues_;
     std::vector<std::unique_ptr<queue>> deleted_queues_;  // with outstanding deliveries
+    struct reply_address {
+        channel* taker = nullptr;
+        std::uint64_t route_mark = 0;
+    };
+    octets_map<reply_address> reply_addresses_;
+
     // Of the message being routed; kept for their memory.
     std::vector<queue*> targets_;
     std::vector<route_target*> matched_;

@@ -108,17 +108,6 @@ TEST_F(Channels, MethodsThatOnlyABrokerSendsAre503) {
     refused(amqp::confirm::select_ok{});
 }
 
-TEST_F(Channels, TransactionsAreNotImplemented) {
-    const auto refused = [&](const auto& method) {
-        client& other = broker.connect();
-        other.send(1, method);
-        other.expect_connection_error(method.id, "540 method is not implemented");
-    };
-    refused(amqp::tx::select{});
-    refused(amqp::tx::commit{});
-    refused(amqp::tx::rollback{});
-}
-
 TEST_F(Channels, OtherMethodsOnChannelZeroAre504) {
     const auto refused = [&](const auto& method) {
         client& other = broker.connect();
