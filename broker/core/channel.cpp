@@ -128,6 +128,10 @@ void channel::confirm(const publish_outcome& outcome) {
         return;
     }
     const std::uint64_t tag = ++last_publish_tag_;
+    if (outcome.refused) {
+        send(amqp::basic::nack{tag, false, true});
+        return;
+    }
     if (outcome.logged) {
         pending_confirms_.push_back({tag, engine_.log().last()});
     } else {

@@ -28,6 +28,22 @@ void write_counted_properties(byte_buffer& out, const queued_message& item) {
     amqp::write_properties_with_headers(out, encoded, headers.view().substr(4));
 }
 
+fault read_priority(const amqp::table& arguments, const queue& of, std::int64_t& priority) {
+    const auto* value = arguments.find("x-priority");
+    if (value == nullptr) {
+        return no_fault;
+    }
+    const auto number = value->integer();
+    if (!number) {
+        return channel_fault(
+            amqp::reply_code::precondition_failed,
+            "invalid arg 'x-priority' for queue '" + of.name() + "' in vhost '" + of.home().name() +
+                "': \"expected integer, got " + std::string(value->type_name()) + "\"");
+    }
+    priority = *number;
+    return no_fault;
+}
+
 }  // namespace
 
 fault channel::on(const amqp::basic::qos& in) {
@@ -69,13 +85,14 @@ fault channel::on(const amqp::basic::consume& in) {
     if (fault used = check_new_tag(tag)) {
         return used;
     }
-    if (source->has_exclusive_consumer() || (in.exclusive && !source->consumers().empty())) {
+    std::int64_t priority = 0;
+    if (fault wrong = read_priority(in.arguments, *source, priority)) {
+        return wrong;
+    }
+    if (source->has_exclusive_consumer() || (in.exclusive && source->exclusive_refused())) {
         return channel_fault(
             amqp::reply_code::access_refused,
             "queue '" + source->name() + "' in vhost '" + home_.name() + "' in exclusive use");
-    }
-    if (in.arguments.find("x-priority") != nullptr) {
-        return connection_fault(amqp::reply_code::not_implemented, "x-priority");
     }
     auto made = std::make_unique<consumer>();
     made->owner = this;
@@ -84,6 +101,7 @@ fault channel::on(const amqp::basic::consume& in) {
     made->no_ack = in.no_ack;
     made->exclusive = in.exclusive;
     made->prefetch = prefetch_new_;
+    made->priority = priority;
     consumer& added = *made;
     consumers_[tag] = std::move(made);
     if (!in.no_wait) {

@@ -79,13 +79,19 @@ fault channel::on(const amqp::queue::declare& in) {
             "queue name '" + name + "' contains reserved prefix 'amq.*'");
     } else {
         queue_settings settings;
-        settings.name = name.empty() ? engine_.generated_name("amq.gen-") : std::move(name);
+        const bool server_named = name.empty();
+        settings.name = server_named ? engine_.generated_name("amq.gen-") : std::move(name);
         // An exclusive queue goes with its connection, so it is never durable.
         settings.durable = in.durable && !in.exclusive;
         settings.exclusive = in.exclusive;
         settings.auto_delete = in.auto_delete;
         if (fault wrong = read_queue_arguments(in.arguments, home_.name(), settings)) {
             return wrong;
+        }
+        if (server_named && settings.quorum) {
+            return channel_fault(
+                amqp::reply_code::precondition_failed,
+                "Cannot declare a server-named queue for type rabbit_quorum_queue");
         }
         there = &home_.declare_queue(std::move(settings), owner_.id());
     }

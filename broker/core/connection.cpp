@@ -117,6 +117,7 @@ void connection::send_start() {
           "basic.nack",
           "consumer_cancel_notify",
           "connection.blocked",
+          "consumer_priorities",
           "authentication_failure_close",
           "per_consumer_qos",
           "direct_reply_to"}) {

@@ -14,6 +14,10 @@ using amqp::field_array;
 using amqp::field_value;
 using amqp::table;
 
+/// Deaths in different queues or for different reasons after which a message is dropped. RabbitMQ
+/// has no such bound, but there a chain of full queues does not keep everybody else waiting.
+constexpr std::size_t deaths_max = 128;
+
 octets text_of(const table& entry, octets name) {
     const field_value* value = entry.find(name);
     return value == nullptr ? octets{} : value->text().value_or(octets{});
@@ -123,7 +127,14 @@ void vhost::dead_letter(const queue& from, const message& dead, octets reason) {
     table headers = properties->headers.value_or(table{});
     const death now{
         &from, &dead, reason, owner_.wall_ms(), properties->expiration, copies_of(headers)};
-    field_array deaths = updated_deaths(headers, now);
+    const field_array deaths = updated_deaths(headers, now);
+    if (deaths.size() > deaths_max) {
+        owner_.log(
+            log_level::warning,
+            format_log_line(
+                "dead_letter_dropped", {{"queue", from.name()}, {"deaths", deaths_max}}));
+        return;
+    }
     if (headers.find("x-first-death-reason") == nullptr) {
         headers.set("x-first-death-reason", std::string(reason));
         headers.set("x-first-death-queue", from.name());

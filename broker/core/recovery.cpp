@@ -77,9 +77,9 @@ void engine::rewrite_messages(std::uint64_t file) {
     survivors found;
     for (const auto& [vhost_name, home] : vhosts_) {
         for (const auto& [name, each] : home->queues()) {
-            for (std::size_t i = 0; i < each->ready_count(); ++i) {
-                note(found, *each, each->ready(i), file);
-            }
+            const queue& where = *each;
+            where.ready().for_each(
+                [&](const queued_message& item) { note(found, where, item, file); });
         }
     }
     for (const auto& [id, peer] : connections_) {

@@ -84,37 +84,93 @@ publish_outcome vhost::publish(exchange* through, const publication& what) {
     return deliver_to_targets(what);
 }
 
-publish_outcome vhost::deliver_to_targets(const publication& what) {
-    publish_outcome outcome;
-    if (targets_.empty()) {
-        return outcome;
-    }
-    outcome.routed = true;
+bool vhost::remove_refusing(const publication& what) {
+    refusing_.clear();
+    const std::size_t before = targets_.size();
+    std::erase_if(targets_, [&](queue* target) {
+        if (!target->refuses(what.parts.body.size())) {
+            return false;
+        }
+        if (target->settings().overflow == overflow_mode::reject_publish_dlx &&
+            target->settings().dead_letter_exchange) {
+            refusing_.push_back(target);
+        }
+        return true;
+    });
+    return targets_.size() != before;
+}
+
+message_ptr vhost::create_message(const publication& what, publish_outcome& outcome) {
     message_ptr made{
         message::create(owner_.next_message_id(), what.parts, owner_.memory_account())};
     made->persistent = what.persistent;
     made->priority = what.priority;
     made->published_at_ms = what.published_at_ms;
     made->expiration_ms = what.expiration_ms;
-    if (what.persistent) {
-        holdings_.clear();
-        for (const queue* target : targets_) {
-            if (target->settings().durable) {
-                holdings_.push_back({target->id(), 0, false});
-            }
-        }
-        if (!holdings_.empty()) {
-            // All of them hold it before the first can settle it.
-            made->durable_holders = static_cast<std::uint32_t>(holdings_.size());
-            made->location = owner_.log().published(*made, holdings_);
-            outcome.logged = true;
+    if (!what.persistent) {
+        return made;
+    }
+    holdings_.clear();
+    for (const queue* target : targets_) {
+        if (target->settings().durable) {
+            holdings_.push_back({target->id(), 0, false});
         }
     }
-    for (std::size_t i = 0; i + 1 < targets_.size(); ++i) {
-        targets_[i]->publish(made);
+    if (!holdings_.empty()) {
+        // All of them hold it before the first can settle it.
+        made->durable_holders = static_cast<std::uint32_t>(holdings_.size());
+        made->location = owner_.log().published(*made, holdings_);
+        outcome.logged = true;
     }
-    targets_.back()->publish(std::move(made));
+    return made;
+}
+
+publish_outcome vhost::deliver_to_targets(const publication& what) {
+    publish_outcome outcome;
+    if (targets_.empty()) {
+        return outcome;
+    }
+    outcome.routed = true;
+    outcome.refused = remove_refusing(what);
+    if (targets_.empty() && refusing_.empty()) {
+        return outcome;
+    }
+    const bool outermost = !std::exchange(delivering_, true);
+    message_ptr made = create_message(what, outcome);
+    for (queue* full : refusing_) {
+        deaths_.push_back({full, {made, 0, false}, "maxlen", false});
+    }
+    for (std::size_t i = 0; i < targets_.size(); ++i) {
+        const bool last = i + 1 == targets_.size();
+        targets_[i]->publish(last ? std::move(made) : made);
+    }
+    if (outermost) {
+        dead_letter_waiting();
+        delivering_ = false;
+    }
     return outcome;
+}
+
+void vhost::died(queue& from, queued_message item, octets reason) {
+    if (!from.settings().dead_letter_exchange) {
+        from.forget(item);
+        return;
+    }
+    deaths_.push_back({&from, std::move(item), reason, true});
+    if (!std::exchange(delivering_, true)) {
+        dead_letter_waiting();
+        delivering_ = false;
+    }
+}
+
+void vhost::dead_letter_waiting() {
+    while (!deaths_.empty()) {
+        const dead_message next = deaths_.pop_front();
+        dead_letter(*next.from, *next.item.body, next.reason);
+        if (next.was_held) {
+            next.from->forget(next.item);
+        }
+    }
 }
 
 }  // namespace lovage::broker

@@ -77,6 +77,10 @@ public:
     publish_outcome publish(exchange* through, const publication& what);
     /// Sends a message on to the dead letter exchange of the queue in which it died.
     void dead_letter(const queue& from, const message& dead, octets reason);
+    /// A message that the queue has taken out: dead-lettered where that is set, and forgotten.
+    /// While another is being delivered it waits for the end of that: however long clients make a
+    /// chain of full queues, there is no recursion. `reason` must be a literal.
+    void died(queue& from, queued_message item, octets reason);
 
     /// Addresses for direct replies, which the default exchange knows besides its queues.
     void add_reply_address(const std::string& address, channel& taker);
@@ -105,6 +109,9 @@ private:
     void find_named(octets key, const publication& what);
     bool mark(route_target& reached) const;
     publish_outcome deliver_to_targets(const publication& what);
+    bool remove_refusing(const publication& what);
+    message_ptr create_message(const publication& what, publish_outcome& outcome);
+    void dead_letter_waiting();
     void remove_binding(binding& gone);
     void unbind_all(route_target& gone, std::vector<exchange*>& unused);
     void delete_exchanges(std::vector<exchange*> doomed);
@@ -128,7 +135,16 @@ private:
     std::vector<queue*> targets_;
     std::vector<route_target*> matched_;
     std::vector<exchange*> to_visit_;
+    std::vector<queue*> refusing_;  // that dead-letter what they refuse
     std::vector<holding> holdings_;
+    struct dead_message {
+        queue* from = nullptr;
+        queued_message item;
+        octets reason;
+        bool was_held = false;  // by the queue, and in the journal
+    };
+    ring<dead_message> deaths_;
+    bool delivering_ = false;
     std::uint64_t route_serial_ = 0;
 };
 
