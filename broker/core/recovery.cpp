@@ -82,6 +82,11 @@ void engine::rewrite_messages(std::uint64_t file) {
                 [&](const queued_message& item) { note(found, where, item, file); });
         }
     }
+    for (const auto& [vhost_name, home] : vhosts_) {
+        home->for_each_dead([&](const queue& where, const queued_message& item) {
+            note(found, where, item, file);
+        });
+    }
     for (const auto& [id, peer] : connections_) {
         for (const auto& [number, open] : peer->channels_) {
             for (std::size_t i = 0; i < open->unacked().size(); ++i) {

@@ -145,8 +145,8 @@ publish_outcome vhost::deliver_to_targets(const publication& what) {
         targets_[i]->publish(last ? std::move(made) : made);
     }
     if (outermost) {
-        dead_letter_waiting();
         delivering_ = false;
+        dead_letter_waiting();
     }
     return outcome;
 }
@@ -157,18 +157,30 @@ void vhost::died(queue& from, queued_message item, octets reason) {
         return;
     }
     deaths_.push_back({&from, std::move(item), reason, true});
-    if (!std::exchange(delivering_, true)) {
-        dead_letter_waiting();
-        delivering_ = false;
-    }
+    dead_letter_waiting();
 }
 
 void vhost::dead_letter_waiting() {
-    while (!deaths_.empty()) {
+    if (std::exchange(delivering_, true)) {
+        return;
+    }
+    while (!deaths_.empty() && owner_.take_dead_letter()) {
         const dead_message next = deaths_.pop_front();
         dead_letter(*next.from, *next.item.body, next.reason);
         if (next.was_held) {
             next.from->forget(next.item);
+        }
+    }
+    delivering_ = false;
+}
+
+void vhost::forget_dead_of(queue& gone) {
+    for (std::size_t left = deaths_.size(); left > 0; --left) {
+        dead_message next = deaths_.pop_front();
+        if (next.from != &gone) {
+            deaths_.push_back(std::move(next));
+        } else if (next.was_held) {
+            gone.forget(next.item);
         }
     }
 }

@@ -180,6 +180,7 @@ std::size_t vhost::delete_queue(queue& gone) {
         owner_.log().released(gone.location);
     }
     gone.mark_deleted();  // after the record that says so: it lets go of the messages'
+    forget_dead_of(gone);
     owner_.forget(gone);
     const auto found = queues_.find(gone.name());
     if (gone.unacked_count() != 0) {

@@ -81,6 +81,17 @@ public:
     /// While another is being delivered it waits for the end of that: however long clients make a
     /// chain of full queues, there is no recursion. `reason` must be a literal.
     void died(queue& from, queued_message item, octets reason);
+    /// Sends on what waits, as much as the event may.
+    void dead_letter_waiting();
+    /// Calls `take` with each queue and message that died there, which the journal still holds.
+    template <class Take>
+    void for_each_dead(Take&& take) const {
+        for (std::size_t i = 0; i < deaths_.size(); ++i) {
+            if (deaths_[i].was_held) {
+                take(*deaths_[i].from, deaths_[i].item);
+            }
+        }
+    }
 
     /// Addresses for direct replies, which the default exchange knows besides its queues.
     void add_reply_address(const std::string& address, channel& taker);
@@ -111,7 +122,7 @@ private:
     publish_outcome deliver_to_targets(const publication& what);
     bool remove_refusing(const publication& what);
     message_ptr create_message(const publication& what, publish_outcome& outcome);
-    void dead_letter_waiting();
+    void forget_dead_of(queue& gone);
     void remove_binding(binding& gone);
     void unbind_all(route_target& gone, std::vector<exchange*>& unused);
     void delete_exchanges(std::vector<exchange*> doomed);

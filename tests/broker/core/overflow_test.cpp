@@ -185,6 +185,67 @@ TEST_F(Overflow, MessageDiesOnlySoOften) {
     EXPECT_EQ(broker.log.back(), "dead_letter_dropped queue=long872 deaths=128");
 }
 
+/// Each dead letter goes to all the queues, which are full: to all in every order.
+class Explosion : public testing::Test {
+protected:
+    static engine_options few_at_a_time() {
+        engine_options options;
+        options.dead_letters_per_event = 10;
+        return options;
+    }
+    Explosion() {
+        for (int i = 0; i < 5; ++i) {
+            table arguments = limit(0);
+            arguments.add("x-dead-letter-exchange", "amq.fanout");
+            const std::string name = "q" + std::to_string(i);
+            declare(peer, name, durable, arguments);
+            peer.send(1, bind_queue(name, "amq.fanout", ""));
+            peer.expect<amqp::queue::bind_ok>(1);
+        }
+        broker.sync_at_once = false;  // so that only the test makes events
+        peer.publish(1, {"amq.fanout", "", "m", persistent()});
+    }
+    /// 5 + 5*4 + 5*4*3 + 5*4*3*2 + 5*4*3*2 deaths in all.
+    int ticks_to_the_end() {
+        int ticks = 0;
+        while (broker.broker().next_expiry_ms() && ticks < 1000) {
+            ++ticks;
+            broker.advance(milliseconds{1});
+        }
+        return ticks;
+    }
+
+    broker_under_test broker{few_at_a_time()};
+    client& peer = broker.connect();
+};
+
+TEST_F(Explosion, IsSpreadOverEvents) {
+    EXPECT_GT(broker.journal.messages.size(), 0U);
+    const int ticks = ticks_to_the_end();
+    EXPECT_GT(ticks, 25);
+    EXPECT_LT(ticks, 40);
+    EXPECT_EQ(broker.journal.messages.size(), 0U);
+    EXPECT_EQ(broker.broker().memory_octets(), 0U);
+}
+
+TEST_F(Explosion, WhatWaitsIsWrittenAgainWithItsQueue) {
+    broker.journal.file = 2;
+    broker.rewrite(1);
+    EXPECT_EQ(broker.journal.live_in(1), 0U);
+    ticks_to_the_end();
+    EXPECT_EQ(broker.journal.messages.size(), 0U);
+}
+
+TEST_F(Explosion, DeletedQueueTakesItsDeadAlong) {
+    for (int i = 0; i < 5; ++i) {
+        const std::string name = "q" + std::to_string(i);
+        peer.send(1, amqp::queue::delete_{0, name, false, false, true});
+    }
+    ticks_to_the_end();
+    EXPECT_EQ(broker.journal.messages.size(), 0U);
+    EXPECT_EQ(broker.broker().memory_octets(), 0U);
+}
+
 TEST_F(Overflow, RejectPublishRefusesTheNewest) {
     make("q", refusing(2));
     confirm();
