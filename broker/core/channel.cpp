@@ -1,20 +1,13 @@
 #include "broker/core/channel.hpp"
 
 #include "broker/core/connection_send.hpp"
+#include "broker/core/transaction.hpp"
 
 namespace lovage::broker {
 
 template <class Method>
 fault channel::on(const Method&) {
-    using namespace amqp;
-    constexpr bool not_here = std::is_same_v<Method, amqp::exchange::bind> ||
-                              std::is_same_v<Method, amqp::exchange::unbind> ||
-                              Method::id.class_id == class_tx;
-    if constexpr (not_here) {
-        return connection_fault(reply_code::not_implemented, "method is not implemented");
-    } else {
-        return connection_fault(reply_code::command_invalid, "unimplemented method");
-    }
+    return connection_fault(amqp::reply_code::command_invalid, "unimplemented method");
 }
 
 channel::channel(connection& owner, std::uint16_t number)
@@ -48,6 +41,10 @@ fault channel::on(const amqp::access::request&) {
 }
 
 fault channel::on(const amqp::confirm::select& in) {
+    if (transaction_) {
+        return channel_fault(
+            amqp::reply_code::precondition_failed, "cannot switch from tx to confirm mode");
+    }
     confirming_ = true;
     if (!in.no_wait) {
         send(amqp::confirm::select_ok{});
@@ -63,6 +60,11 @@ void channel::mark_closing() {
 void channel::release() {
     while (!consumers_.empty()) {
         cancel_consumer(*consumers_.begin()->second);
+    }
+    end_replies();
+    if (transaction_) {
+        take_held();
+        transaction_.reset();
     }
     requeue_all(verdict::lost);
     content_.reset();
@@ -121,12 +123,16 @@ bool channel::flush_confirms(lsn reached) {
     return !pending_confirms_.empty();
 }
 
-void channel::confirm(bool logged) {
+void channel::confirm(const publish_outcome& outcome) {
     if (!confirming_) {
         return;
     }
     const std::uint64_t tag = ++last_publish_tag_;
-    if (logged) {
+    if (outcome.refused) {
+        send(amqp::basic::nack{tag, false, true});
+        return;
+    }
+    if (outcome.logged) {
         pending_confirms_.push_back({tag, engine_.log().last()});
     } else {
         ready_confirms_.push_back(tag);

@@ -1,10 +1,12 @@
-// A channel: the methods of the classes channel, exchange, queue, basic and confirm, the content of
-// publishes, the deliveries that wait for their acks and the publishes that wait for their confirm.
-// Owned and called by its connection. Handlers return a fault; they send nothing on an error.
+// A channel: the methods of the classes channel, exchange, queue, basic, confirm and tx, the
+// content of publishes, the deliveries that wait for their acks and the publishes that wait for
+// their confirm. Owned and called by its connection. Handlers return a fault; they send nothing on
+// an error.
 #pragma once
 
 #include "broker/core/fault.hpp"
 #include "broker/core/ids.hpp"
+#include "broker/core/octets_map.hpp"
 #include "broker/core/queue.hpp"
 #include "framework/amqp/content.hpp"
 #include "framework/amqp/frame.hpp"
@@ -19,7 +21,14 @@ namespace lovage::broker {
 
 class connection;
 class engine;
+class exchange;
 class vhost;
+struct publication;
+struct publish_outcome;
+struct transaction;
+
+/// What becomes of a delivery: what a client says of it, or `lost` with its channel.
+enum class verdict : std::uint8_t { ack, requeue, lost, reject };
 
 /// A delivery that waits for its ack.
 struct unacked_delivery {
@@ -28,6 +37,7 @@ struct unacked_delivery {
     consumer* taker = nullptr;   ///< null for basic.get and cancelled consumers
     bool consumed = false;       ///< counts for the channel's prefetch, also after a cancel
     bool requeue_counts = true;  ///< consumer::counts_requeues when it was delivered
+    bool held = false;           ///< settled by the transaction, once that is committed
     queued_message item;
 };
 
@@ -60,6 +70,8 @@ public:
     void deliver(consumer& taker, queued_message item);
     /// Ends the consumer; what it has outstanding stays with the channel. `gone` is destroyed.
     void end_consumer(consumer& gone);
+    /// A message to this channel's address for direct replies.
+    void deliver_reply(const message::parts& what);
     /// The queue of the consumer that had this tag was deleted.
     void tell_cancelled(octets tag);
 
@@ -76,6 +88,8 @@ private:
     fault on(const amqp::channel::flow& in);
     fault on(const amqp::exchange::declare& in);
     fault on(const amqp::exchange::delete_& in);
+    fault on(const amqp::exchange::bind& in);
+    fault on(const amqp::exchange::unbind& in);
     fault on(const amqp::queue::declare& in);
     fault on(const amqp::queue::bind& in);
     fault on(const amqp::queue::unbind& in);
@@ -90,8 +104,11 @@ private:
     fault on(const amqp::basic::recover& in);
     fault on(const amqp::basic::recover_async& in);
     fault on(const amqp::confirm::select& in);
+    fault on(const amqp::tx::select& in);
+    fault on(const amqp::tx::commit& in);
+    fault on(const amqp::tx::rollback& in);
     fault on(const amqp::access::request& in);
-    /// Methods that only a broker sends, and those that this broker does not have.
+    /// Methods that only a broker sends.
     template <class Method>
     fault on(const Method& in);
 
@@ -100,16 +117,34 @@ private:
     /// The queue of that name, or the one last declared here for an empty name.
     fault find_queue(octets name, queue*& found) const;
     fault find_accessible_queue(octets name, queue*& found) const;
+    fault find_exchange_pair(
+        octets source_name,
+        octets target_name,
+        exchange*& source,
+        exchange*& target) const;
     fault find_bound(octets queue_name, octets exchange_name, queue*& target, exchange*& source);
     void cancel_consumer(consumer& gone);
     void delete_if_unused(queue& left);
 
-    fault content_complete();
-    fault publish_content();
-    void return_unroutable();
-    void confirm(bool logged);
+    fault check_new_tag(const std::string& tag) const;
+    fault consume_replies(const amqp::basic::consume& in);
+    void end_replies();
+    fault declare_reply_queue(const std::string& name, bool no_wait);
 
-    enum class verdict { ack, requeue, lost, reject };
+    fault content_complete();
+    fault find_publishable(exchange*& through) const;
+    fault publish_content();
+    void return_unroutable(const message::parts& what);
+    void confirm(const publish_outcome& outcome);
+
+    void hold(const publication& what);
+    void hold_settlements(std::uint64_t tag, bool multiple, verdict how);
+    /// Ends the transaction's content, counted out of memory; the next begins empty.
+    transaction take_held();
+
+    /// Calls `take` with the places of what is settled by that, in the order in which it is done.
+    template <class Take>
+    void for_each_settled(std::uint64_t tag, bool multiple, verdict how, Take&& take);
     fault settle(std::uint64_t tag, bool multiple, verdict how);
     void settle_one(std::size_t index, verdict how);
     [[nodiscard]] std::size_t find_unacked(std::uint64_t tag) const;
@@ -117,6 +152,7 @@ private:
     void requeue_all(verdict how);
     void write_delivery(const consumer& taker, std::uint64_t tag, const queued_message& item);
     void write_content(const queued_message& item);
+    void write_content(const message::parts& what);
 
     template <class Method>
     void send(const Method& what);
@@ -132,6 +168,12 @@ private:
     std::uint32_t prefetch_new_ = 0;      // for consumers that start from now on
     std::uint32_t prefetch_channel_ = 0;  // for all of the channel
     std::uint32_t outstanding_ = 0;       // of consumers, for the channel's limit
+
+    struct reply_consumer {
+        std::string tag;
+        std::string address;
+    };
+    std::unique_ptr<reply_consumer> replies_;  // null: takes no direct replies
 
     ring<unacked_delivery> unacked_;
     std::size_t settled_in_unacked_ = 0;  // entries that are settled, but not at the front
@@ -153,6 +195,7 @@ private:
     std::uint64_t last_publish_tag_ = 0;
     ring<pending_confirm> pending_confirms_;
     std::vector<std::uint64_t> ready_confirms_;
+    std::unique_ptr<transaction> transaction_;  // null: not transactional
 };
 
 }  // namespace lovage::broker

@@ -1,6 +1,7 @@
 // Class basic on a channel: consumers, basic.get and deliveries. Rows 154 to 179 of RabbitMQ's
 // behaviour.
 #include "broker/core/connection_send.hpp"
+#include "broker/core/direct_reply.hpp"
 #include "framework/amqp/capabilities.hpp"
 #include "framework/amqp/properties.hpp"
 #include "framework/amqp/table_codec.hpp"
@@ -34,6 +35,22 @@ void write_counted_properties(byte_buffer& out, const queued_message& item) {
     amqp::write_properties_with_headers(out, encoded, headers.view().substr(4));
 }
 
+fault read_priority(const amqp::table& arguments, const queue& of, std::int64_t& priority) {
+    const auto* value = arguments.find("x-priority");
+    if (value == nullptr) {
+        return no_fault;
+    }
+    const auto number = value->integer();
+    if (!number) {
+        return channel_fault(
+            amqp::reply_code::precondition_failed,
+            "invalid arg 'x-priority' for queue '" + of.name() + "' in vhost '" + of.home().name() +
+                "': \"expected integer, got " + std::string(value->type_name()) + "\"");
+    }
+    priority = *number;
+    return no_fault;
+}
+
 }  // namespace
 
 fault channel::on(const amqp::basic::qos& in) {
@@ -52,7 +69,18 @@ fault channel::on(const amqp::basic::qos& in) {
     return no_fault;
 }
 
+fault channel::check_new_tag(const std::string& tag) const {
+    if (consumers_.contains(tag) || (replies_ && replies_->tag == tag)) {
+        return connection_fault(
+            amqp::reply_code::not_allowed, "attempt to reuse consumer tag '" + tag + "'");
+    }
+    return no_fault;
+}
+
 fault channel::on(const amqp::basic::consume& in) {
+    if (in.queue == reply_to_name) {
+        return consume_replies(in);
+    }
     queue* source = nullptr;
     if (fault wrong = find_accessible_queue(in.queue, source)) {
         return wrong;
@@ -61,17 +89,17 @@ fault channel::on(const amqp::basic::consume& in) {
     if (tag.empty()) {
         tag = engine_.generated_name("amq.ctag-");
     }
-    if (consumers_.contains(tag)) {
-        return connection_fault(
-            amqp::reply_code::not_allowed, "attempt to reuse consumer tag '" + tag + "'");
+    if (fault used = check_new_tag(tag)) {
+        return used;
     }
-    if (source->has_exclusive_consumer() || (in.exclusive && !source->consumers().empty())) {
+    std::int64_t priority = 0;
+    if (fault wrong = read_priority(in.arguments, *source, priority)) {
+        return wrong;
+    }
+    if (source->has_exclusive_consumer() || (in.exclusive && source->exclusive_refused())) {
         return channel_fault(
             amqp::reply_code::access_refused,
             "queue '" + source->name() + "' in vhost '" + home_.name() + "' in exclusive use");
-    }
-    if (in.arguments.find("x-priority") != nullptr) {
-        return connection_fault(amqp::reply_code::not_implemented, "x-priority");
     }
     auto made = std::make_unique<consumer>();
     made->owner = this;
@@ -81,6 +109,7 @@ fault channel::on(const amqp::basic::consume& in) {
     made->exclusive = in.exclusive;
     made->counts_requeues = !asks_for_uncounted_requeue(in.arguments);
     made->prefetch = prefetch_new_;
+    made->priority = priority;
     consumer& added = *made;
     consumers_[tag] = std::move(made);
     if (!in.no_wait) {
@@ -93,6 +122,8 @@ fault channel::on(const amqp::basic::consume& in) {
 fault channel::on(const amqp::basic::cancel& in) {
     if (const auto found = consumers_.find(in.consumer_tag); found != consumers_.end()) {
         cancel_consumer(*found->second);
+    } else if (replies_ && replies_->tag == in.consumer_tag) {
+        end_replies();
     }
     if (!in.no_wait) {
         owner_.send_when_durable(number_, amqp::basic::cancel_ok{in.consumer_tag});
@@ -141,7 +172,7 @@ fault channel::on(const amqp::basic::get& in) {
         static_cast<std::uint32_t>(source->ready_count())});
     write_content(*item);
     if (!in.no_ack) {
-        unacked_.push_back({tag, source, nullptr, false, true, std::move(*item)});
+        unacked_.push_back({tag, source, nullptr, false, true, false, std::move(*item)});
     }
     return no_fault;
 }
@@ -156,7 +187,7 @@ void channel::deliver(consumer& taker, queued_message item) {
             engine_.note_blocked_holder();
         }
         unacked_.push_back(
-            {tag, taker.source, &taker, true, taker.counts_requeues, std::move(item)});
+            {tag, taker.source, &taker, true, taker.counts_requeues, false, std::move(item)});
     }
 }
 
@@ -167,16 +198,20 @@ void channel::write_delivery(const consumer& taker, std::uint64_t tag, const que
 }
 
 void channel::write_content(const queued_message& item) {
-    byte_buffer& out = owner_.output();
-    const octets body = item.body->body();
+    const message& body = *item.body;
     if (item.delivery_count == 0) {
-        amqp::write_content_header(out, number_, body.size(), item.body->properties());
-    } else {
-        byte_buffer properties;
-        write_counted_properties(properties, item);
-        amqp::write_content_header(out, number_, body.size(), properties.view());
+        write_content({body.exchange(), body.routing_key(), body.properties(), body.body()});
+        return;
     }
-    amqp::write_body(out, number_, body, owner_.frame_max());
+    byte_buffer properties;
+    write_counted_properties(properties, item);
+    write_content({body.exchange(), body.routing_key(), properties.view(), body.body()});
+}
+
+void channel::write_content(const message::parts& what) {
+    byte_buffer& out = owner_.output();
+    amqp::write_content_header(out, number_, what.body.size(), what.properties);
+    amqp::write_body(out, number_, what.body, owner_.frame_max());
     owner_.written();
 }
 

@@ -5,9 +5,18 @@
 namespace lovage::broker {
 namespace {
 
-fault default_exchange_fault() {
+constexpr octets alternate_argument = "alternate-exchange";
+
+fault check_alternate(const amqp::exchange::declare& in, octets name, octets vhost) {
+    const auto* alternate = in.arguments.find(alternate_argument);
+    if (alternate == nullptr || alternate->text()) {
+        return no_fault;
+    }
     return channel_fault(
-        amqp::reply_code::access_refused, "operation not permitted on the default exchange");
+        amqp::reply_code::precondition_failed,
+        "invalid type '" + std::string(alternate->type_name()) + "' for arg '" +
+            std::string(alternate_argument) + "' in exchange '" + std::string(name) +
+            "' in vhost '" + std::string(vhost) + "'");
 }
 
 }  // namespace
@@ -28,7 +37,11 @@ fault channel::redeclare(const exchange& there, const amqp::exchange::declare& i
     if (in.internal != now.internal) {
         return differs.flags("internal", in.internal, now.internal);
     }
-    return no_fault;
+    const auto* wanted = in.arguments.find(alternate_argument);
+    const auto* current = now.arguments.find(alternate_argument);
+    const bool same =
+        wanted == nullptr || current == nullptr ? wanted == current : *wanted == *current;
+    return same ? no_fault : differs.arguments(alternate_argument, wanted, current);
 }
 
 fault channel::on(const amqp::exchange::declare& in) {
@@ -48,9 +61,6 @@ fault channel::on(const amqp::exchange::declare& in) {
                 amqp::reply_code::command_invalid,
                 "unknown exchange type '" + std::string(in.type) + "'");
         }
-        if (in.arguments.find("alternate-exchange") != nullptr) {
-            return connection_fault(amqp::reply_code::not_implemented, "alternate-exchange");
-        }
         if (there != nullptr) {
             if (fault differs = redeclare(*there, in)) {
                 return differs;
@@ -59,6 +69,8 @@ fault channel::on(const amqp::exchange::declare& in) {
             return channel_fault(
                 amqp::reply_code::access_refused,
                 "exchange name '" + name + "' contains reserved prefix 'amq.*'");
+        } else if (fault wrong = check_alternate(in, name, home_.name())) {
+            return wrong;
         } else {
             home_.declare_exchange(
                 {name, *type, in.durable, in.auto_delete, in.internal, in.arguments});
@@ -92,59 +104,6 @@ fault channel::on(const amqp::exchange::delete_& in) {
     if (!in.no_wait) {
         owner_.send_when_durable(number_, amqp::exchange::delete_ok{});
     }
-    return no_fault;
-}
-
-fault channel::find_bound(
-    octets queue_name,
-    octets exchange_name,
-    queue*& target,
-    exchange*& source) {
-    source = home_.find_exchange(exchange_name);
-    if (source == nullptr) {
-        return not_found("exchange", exchange_name, home_.name());
-    }
-    return find_accessible_queue(queue_name, target);
-}
-
-fault channel::on(const amqp::queue::bind& in) {
-    const std::string exchange_name = without_line_breaks(in.exchange);
-    if (exchange_name.empty()) {
-        return default_exchange_fault();
-    }
-    queue* target = nullptr;
-    exchange* source = nullptr;
-    if (fault wrong = find_bound(in.queue, exchange_name, target, source)) {
-        return wrong;
-    }
-    const octets key =
-        in.queue.empty() && in.routing_key.empty() ? octets{target->name()} : in.routing_key;
-    home_.bind(*source, *target, key, in.arguments);
-    if (!in.no_wait) {
-        owner_.send_when_durable(number_, amqp::queue::bind_ok{});
-    }
-    return no_fault;
-}
-
-fault channel::on(const amqp::queue::unbind& in) {
-    const std::string exchange_name = without_line_breaks(in.exchange);
-    if (exchange_name.empty()) {
-        return default_exchange_fault();
-    }
-    queue* target = nullptr;
-    exchange* source = nullptr;
-    fault wrong = find_bound(in.queue, exchange_name, target, source);
-    // Unbinding what is not there is no error, but another's queue and no queue at all are.
-    if (wrong && (wrong.code == amqp::reply_code::resource_locked ||
-                  (in.queue.empty() && last_queue_.empty()))) {
-        return wrong;
-    }
-    if (!wrong) {
-        const octets key =
-            in.queue.empty() && in.routing_key.empty() ? octets{target->name()} : in.routing_key;
-        home_.unbind(*source, *target, key, in.arguments);
-    }
-    owner_.send_when_durable(number_, amqp::queue::unbind_ok{});
     return no_fault;
 }
 

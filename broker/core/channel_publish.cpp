@@ -2,46 +2,11 @@
 // behaviour.
 #include "broker/core/connection_send.hpp"
 #include "broker/core/inequivalence.hpp"
-#include "framework/amqp/properties.hpp"
-
-#include <charconv>
+#include "broker/core/publish_properties.hpp"
+#include "broker/core/transaction.hpp"
 
 namespace lovage::broker {
 namespace {
-
-constexpr std::uint64_t expiration_ms_max = 315'360'000'000;  // ten years
-
-fault invalid_expiration(octets text, const std::string& why) {
-    return channel_fault(
-        amqp::reply_code::precondition_failed,
-        "invalid expiration '" + std::string(text) + "': " + why);
-}
-
-fault read_expiration(octets text, std::uint64_t& milliseconds) {
-    octets digits = text;
-    const bool negative = digits.starts_with('-');
-    if (negative || digits.starts_with('+')) {
-        digits.remove_prefix(1);
-    }
-    std::uint64_t value = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (end == digits.data()) {
-        return invalid_expiration(text, "no_integer");
-    }
-    const octets left = digits.substr(static_cast<std::size_t>(end - digits.data()));
-    const std::string shown{digits.substr(0, digits.size() - left.size())};
-    if (!left.empty()) {
-        return invalid_expiration(text, "{leftover_string,\"" + std::string(left) + "\"}");
-    }
-    if (negative && value != 0) {
-        return invalid_expiration(text, "{value_negative,-" + shown + "}");
-    }
-    if (error != std::errc{} || value > expiration_ms_max) {
-        return invalid_expiration(text, "{value_too_large," + shown + "}");
-    }
-    milliseconds = value;
-    return no_fault;
-}
 
 fault unexpected_content(octets expected) {
     return connection_fault(
@@ -125,64 +90,63 @@ fault channel::content_complete() {
     return wrong;
 }
 
-fault channel::publish_content() {
-    const auto properties = amqp::scan_properties(content_.properties());
-    if (!properties) {
-        return frame_fault(amqp::reply_code::internal_error, {});
+fault channel::find_publishable(exchange*& through) const {
+    if (publish_exchange_.empty()) {
+        return no_fault;
     }
-    exchange* through = nullptr;
-    if (!publish_exchange_.empty()) {
-        through = home_.find_exchange(publish_exchange_);
-        if (through == nullptr) {
-            return not_found("exchange", publish_exchange_, home_.name());
-        }
-        if (through->settings().internal) {
-            return channel_fault(
-                amqp::reply_code::access_refused,
-                "cannot publish to internal exchange '" + publish_exchange_ + "' in vhost '" +
-                    home_.name() + "'");
-        }
+    through = home_.find_exchange(publish_exchange_);
+    if (through == nullptr) {
+        return not_found("exchange", publish_exchange_, home_.name());
     }
-    if (properties->user_id && *properties->user_id != owner_.user_name()) {
+    if (through->settings().internal) {
         return channel_fault(
-            amqp::reply_code::precondition_failed,
-            "user_id property set to '" + std::string(*properties->user_id) +
-                "' but authenticated user was '" + owner_.user_name() + "'");
+            amqp::reply_code::access_refused,
+            "cannot publish to internal exchange '" + publish_exchange_ + "' in vhost '" +
+                home_.name() + "'");
     }
-    publication what;
-    if (properties->expiration) {
-        if (fault wrong = read_expiration(*properties->expiration, what.expiration_ms)) {
-            return wrong;
-        }
-    }
-    if (properties->delivery_mode != amqp::delivery_mode_transient &&
-        properties->delivery_mode != amqp::delivery_mode_persistent) {
-        return channel_fault(
-            amqp::reply_code::precondition_failed,
-            "invalid message: {delivery_mode_unknown," + std::to_string(properties->delivery_mode) +
-                "}");
-    }
-    what.parts = {publish_exchange_, publish_key_, content_.properties(), content_.body()};
-    what.persistent = properties->delivery_mode == amqp::delivery_mode_persistent;
-    what.published_at_ms = engine_.wall_ms();
-    const publish_outcome outcome = home_.publish(through, what);
-    if (!outcome.routed && publish_mandatory_) {
-        return_unroutable();
-    }
-    confirm(outcome.logged);
     return no_fault;
 }
 
-void channel::return_unroutable() {
+fault channel::publish_content() {
+    const auto known = amqp::scan_properties(content_.properties());
+    if (!known) {
+        return frame_fault(amqp::reply_code::internal_error, {});
+    }
+    exchange* through = nullptr;
+    if (fault wrong = find_publishable(through)) {
+        return wrong;
+    }
+    publish_properties properties;
+    const publisher by{owner_.user_name(), replies_ ? octets{replies_->address} : octets{}};
+    if (fault wrong = read_publish_properties(content_.properties(), *known, by, properties)) {
+        return wrong;
+    }
+    publication what;
+    what.parts = {publish_exchange_, publish_key_, properties.encoded, content_.body()};
+    what.copies = properties.copies;
+    what.persistent = properties.persistent;
+    what.priority = properties.priority;
+    what.published_at_ms = engine_.wall_ms();
+    what.expiration_ms = properties.expiration_ms;
+    if (transaction_) {
+        hold(what);
+        return no_fault;
+    }
+    const publish_outcome outcome = home_.publish(through, what);
+    if (!outcome.routed && publish_mandatory_) {
+        return_unroutable(what.parts);
+    }
+    confirm(outcome);
+    return no_fault;
+}
+
+void channel::return_unroutable(const message::parts& what) {
     send(amqp::basic::return_{
         static_cast<std::uint16_t>(amqp::reply_code::no_route),
         "NO_ROUTE",
-        publish_exchange_,
-        publish_key_});
-    byte_buffer& out = owner_.output();
-    amqp::write_content_header(out, number_, content_.body().size(), content_.properties());
-    amqp::write_body(out, number_, content_.body(), owner_.frame_max());
-    owner_.written();
+        what.exchange,
+        what.routing_key});
+    write_content(what);
 }
 
 }  // namespace lovage::broker

@@ -1,5 +1,6 @@
 // Class queue on a channel, but for bindings. Rows 97 to 136 of RabbitMQ's behaviour.
 #include "broker/core/connection_send.hpp"
+#include "broker/core/direct_reply.hpp"
 #include "broker/core/inequivalence.hpp"
 #include "broker/core/queue_arguments.hpp"
 
@@ -62,6 +63,9 @@ fault channel::redeclare(queue& there, const amqp::queue::declare& in) const {
 
 fault channel::on(const amqp::queue::declare& in) {
     std::string name = without_line_breaks(in.queue);
+    if (name.starts_with(reply_to_name)) {
+        return declare_reply_queue(name, in.no_wait);
+    }
     queue* there = home_.find_queue(name);
     if (there != nullptr) {
         if (fault differs = redeclare(*there, in)) {
@@ -75,13 +79,19 @@ fault channel::on(const amqp::queue::declare& in) {
             "queue name '" + name + "' contains reserved prefix 'amq.*'");
     } else {
         queue_settings settings;
-        settings.name = name.empty() ? engine_.generated_name("amq.gen-") : std::move(name);
+        const bool server_named = name.empty();
+        settings.name = server_named ? engine_.generated_name("amq.gen-") : std::move(name);
         // An exclusive queue goes with its connection, so it is never durable.
         settings.durable = in.durable && !in.exclusive;
         settings.exclusive = in.exclusive;
         settings.auto_delete = in.auto_delete;
         if (fault wrong = read_queue_arguments(in.arguments, home_.name(), settings)) {
             return wrong;
+        }
+        if (server_named && settings.quorum) {
+            return channel_fault(
+                amqp::reply_code::precondition_failed,
+                "Cannot declare a server-named queue for type rabbit_quorum_queue");
         }
         there = &home_.declare_queue(std::move(settings), owner_.id());
     }

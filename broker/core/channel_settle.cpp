@@ -1,5 +1,6 @@
 // Acks, nacks, rejects and recover on a channel. Rows 168 to 175 of RabbitMQ's behaviour.
 #include "broker/core/connection_send.hpp"
+#include "broker/core/transaction.hpp"
 
 #include <cassert>
 
@@ -9,6 +10,10 @@ namespace {
 constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
 /// Settled deliveries that may stand between open ones without being looked after.
 constexpr std::size_t settled_kept_max = 64;
+
+bool is_open(const unacked_delivery& each) {
+    return each.source != nullptr && !each.held;
+}
 
 }  // namespace
 
@@ -21,7 +26,7 @@ std::size_t channel::find_unacked(std::uint64_t tag) const {
     // Tags seldom have gaps: the place is mostly the distance from the first.
     if (const std::uint64_t guess = tag - unacked_.front().tag; guess < high) {
         if (unacked_[guess].tag == tag) {
-            return unacked_[guess].source == nullptr ? nowhere : guess;
+            return is_open(unacked_[guess]) ? guess : nowhere;
         }
         high = guess;
     }
@@ -33,14 +38,13 @@ std::size_t channel::find_unacked(std::uint64_t tag) const {
             high = middle;
         }
     }
-    const bool there =
-        low < unacked_.size() && unacked_[low].tag == tag && unacked_[low].source != nullptr;
+    const bool there = low < unacked_.size() && unacked_[low].tag == tag && is_open(unacked_[low]);
     return there ? low : nowhere;
 }
 
 void channel::settle_one(std::size_t index, verdict how) {
     unacked_delivery done =
-        std::exchange(unacked_[index], {unacked_[index].tag, {}, {}, {}, {}, {}});
+        std::exchange(unacked_[index], {unacked_[index].tag, {}, {}, {}, {}, {}, {}});
     ++settled_in_unacked_;
     if (done.consumed) {
         --outstanding_;
@@ -83,6 +87,26 @@ void channel::trim_unacked() {
     settled_in_unacked_ = 0;
 }
 
+template <class Take>
+void channel::for_each_settled(std::uint64_t tag, bool multiple, verdict how, Take&& take) {
+    if (!multiple) {
+        take(find_unacked(tag));
+        return;
+    }
+    std::size_t end = 0;
+    while (end < unacked_.size() && unacked_[end].tag <= tag) {
+        ++end;
+    }
+    // Requeued messages find their place at the head when the last comes first; dead letters
+    // keep their order when the first does.
+    for (std::size_t i = 0; i < end; ++i) {
+        const std::size_t index = how == verdict::requeue ? end - 1 - i : i;
+        if (is_open(unacked_[index])) {
+            take(index);
+        }
+    }
+}
+
 fault channel::settle(std::uint64_t tag, bool multiple, verdict how) {
     if (multiple && tag == 0) {
         tag = unacked_.empty() ? 0 : unacked_.back().tag;
@@ -93,28 +117,24 @@ fault channel::settle(std::uint64_t tag, bool multiple, verdict how) {
         return channel_fault(
             amqp::reply_code::precondition_failed, "unknown delivery tag " + std::to_string(tag));
     }
-    const bool was_limited = prefetch_channel_ != 0 && outstanding_ >= prefetch_channel_;
-    if (!multiple) {
-        settle_one(find_unacked(tag), how);
-    } else {
-        std::size_t end = 0;
-        while (end < unacked_.size() && unacked_[end].tag <= tag) {
-            ++end;
-        }
-        // Requeued messages find their place at the head when the last comes first; dead letters
-        // keep their order when the first does.
-        for (std::size_t i = 0; i < end; ++i) {
-            const std::size_t index = how == verdict::requeue ? end - 1 - i : i;
-            if (unacked_[index].source != nullptr) {
-                settle_one(index, how);
-            }
-        }
+    if (transaction_) {
+        hold_settlements(tag, multiple, how);
+        return no_fault;
     }
+    const bool was_limited = prefetch_channel_ != 0 && outstanding_ >= prefetch_channel_;
+    for_each_settled(tag, multiple, how, [&](std::size_t index) { settle_one(index, how); });
     trim_unacked();
     if (was_limited) {
         consumers_ready();
     }
     return no_fault;
+}
+
+void channel::hold_settlements(std::uint64_t tag, bool multiple, verdict how) {
+    for_each_settled(tag, multiple, how, [&](std::size_t index) {
+        unacked_[index].held = true;
+        transaction_->settlements.push_back({unacked_[index].tag, how});
+    });
 }
 
 fault channel::on(const amqp::basic::ack& in) {
@@ -131,12 +151,12 @@ fault channel::on(const amqp::basic::reject& in) {
 
 void channel::requeue_all(verdict how) {
     for (std::size_t i = unacked_.size(); i > 0; --i) {
-        if (unacked_[i - 1].source != nullptr) {
+        if (is_open(unacked_[i - 1])) {
             settle_one(i - 1, how);
         }
     }
     trim_unacked();
-    assert(unacked_.empty() && settled_in_unacked_ == 0);
+    assert(transaction_ || (unacked_.empty() && settled_in_unacked_ == 0));
 }
 
 fault channel::on(const amqp::basic::recover& in) {

@@ -114,11 +114,14 @@ void connection::send_start() {
     amqp::table capabilities;
     for (const octets name :
          {octets{"publisher_confirms"},
+          octets{"exchange_exchange_bindings"},
           octets{"basic.nack"},
           octets{"consumer_cancel_notify"},
           octets{"connection.blocked"},
+          octets{"consumer_priorities"},
           octets{"authentication_failure_close"},
           octets{"per_consumer_qos"},
+          octets{"direct_reply_to"},
           amqp::ordered_store_capability,
           amqp::uncounted_requeue_capability}) {
         capabilities.add(std::string(name), true);

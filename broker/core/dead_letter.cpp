@@ -15,9 +15,27 @@ using amqp::field_array;
 using amqp::field_value;
 using amqp::table;
 
+/// Deaths in different queues or for different reasons after which a message is dropped. RabbitMQ
+/// has no such bound, but there a chain of full queues does not keep everybody else waiting.
+constexpr std::size_t deaths_max = 128;
+
 octets text_of(const table& entry, octets name) {
     const field_value* value = entry.find(name);
     return value == nullptr ? octets{} : value->text().value_or(octets{});
+}
+
+/// The further routing keys of header CC; what it was published with has been checked.
+std::vector<std::string> copies_of(const table& headers) {
+    std::vector<std::string> keys;
+    const field_value* value = headers.find("CC");
+    if (const auto* list = value == nullptr ? nullptr : value->as<field_array>()) {
+        for (const field_value& key : *list) {
+            if (const auto* text = key.as<std::string>()) {
+                keys.push_back(*text);
+            }
+        }
+    }
+    return keys;
 }
 
 struct death {
@@ -26,6 +44,7 @@ struct death {
     octets reason;
     std::uint64_t now_ms = 0;
     std::optional<std::string> expiration;
+    std::vector<std::string> copies;
 };
 
 table make_entry(const death& now) {
@@ -35,7 +54,9 @@ table make_entry(const death& now) {
     entry.add("queue", now.from->name());
     entry.add("time", amqp::timestamp{now.now_ms / 1000});
     entry.add("exchange", std::string(now.dead->exchange()));
-    entry.add("routing-keys", field_array{std::string(now.dead->routing_key())});
+    field_array keys{std::string(now.dead->routing_key())};
+    keys.insert(keys.end(), now.copies.begin(), now.copies.end());
+    entry.add("routing-keys", std::move(keys));
     if (now.expiration) {
         entry.add("original-expiration", *now.expiration);
     }
@@ -108,31 +129,42 @@ void vhost::dead_letter(const queue& from, const message& dead, octets reason) {
         return;
     }
     table headers = properties->headers.value_or(table{});
-    const death now{&from, &dead, reason, owner_.wall_ms(), properties->expiration};
-    field_array deaths = updated_deaths(headers, now);
+    const death now{
+        &from, &dead, reason, owner_.wall_ms(), properties->expiration, copies_of(headers)};
+    const field_array deaths = updated_deaths(headers, now);
+    if (deaths.size() > deaths_max) {
+        owner_.log(
+            log_level::warning,
+            format_log_line(
+                "dead_letter_dropped", {{"queue", from.name()}, {"deaths", deaths_max}}));
+        return;
+    }
     if (headers.find("x-first-death-reason") == nullptr) {
         headers.set("x-first-death-reason", std::string(reason));
         headers.set("x-first-death-queue", from.name());
         headers.set("x-first-death-exchange", std::string(dead.exchange()));
     }
+    publication moved;
     const octets key = from.settings().dead_letter_routing_key
                            ? octets{*from.settings().dead_letter_routing_key}
                            : dead.routing_key();
     if (from.settings().dead_letter_routing_key) {
         headers.erase("CC");
+    } else {
+        moved.copies = now.copies;
     }
-    find_targets(through, key);
-    std::erase_if(targets_, [&](const queue* target) { return is_cycle(deaths, target->name()); });
-    headers.set("x-death", std::move(deaths));
+    headers.set("x-death", deaths);
     properties->headers = sorted(headers);
     properties->expiration.reset();
 
     byte_buffer encoded;
     amqp::write_properties(encoded, *properties);
-    publication moved;
     moved.parts = {exchange_name, key, encoded.view(), dead.body()};
     moved.persistent = dead.persistent;
+    moved.priority = dead.priority;
     moved.published_at_ms = owner_.wall_ms();
+    find_targets(through, moved);
+    std::erase_if(targets_, [&](const queue* target) { return is_cycle(deaths, target->name()); });
     deliver_to_targets(moved);
 }
 

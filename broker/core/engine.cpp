@@ -96,6 +96,7 @@ std::string engine::generated_name(octets prefix) {
 void engine::begin(clock_reading clock) {
     const bool first = clock_.now == time_point{};
     clock_ = clock;
+    dead_letters_left_ = options_.dead_letters_per_event;
     if (first) {
         // Recovery has no clock: restored queues count as unused from now on.
         std::ranges::for_each(idle_watched_, &queue::used);
@@ -179,6 +180,11 @@ void engine::shut_down(clock_reading clock) {
 }
 
 void engine::finish() {
+    if (std::exchange(dead_letters_wait_, false)) {
+        for (const auto& [name, home] : vhosts_) {
+            home->dead_letter_waiting();
+        }
+    }
     dispatch_scheduled();
     std::erase_if(confirming_, [this](channel* each) {
         const bool keep = each->flush_confirms(durable_);
@@ -308,7 +314,19 @@ void engine::expire_queues() {
     }
 }
 
+bool engine::take_dead_letter() {
+    if (dead_letters_left_ == 0) {
+        dead_letters_wait_ = true;
+        return false;
+    }
+    --dead_letters_left_;
+    return true;
+}
+
 std::optional<std::uint64_t> engine::next_expiry_ms() const {
+    if (dead_letters_wait_) {
+        return wall_ms();
+    }
     return expiries_.empty() ? std::nullopt : std::optional{expiries_.begin()->first};
 }
 

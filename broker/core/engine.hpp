@@ -45,6 +45,9 @@ struct engine_options {
     std::uint64_t memory_octets_max = 1ULL << 30;
     /// Octets waiting to be sent on one connection above which its consumers get nothing more.
     std::size_t output_octets_high = 1024 * 1024;
+    /// Dead letters that one event sends on; the rest waits for the next, because clients can make
+    /// one message die in every order of all their queues.
+    std::size_t dead_letters_per_event = 10'000;
 };
 
 struct log_line {
@@ -120,7 +123,7 @@ public:
     /// False while octets offered to received() would be left: read nothing from the socket until
     /// the connection is named in effects::resume.
     [[nodiscard]] bool wants_input(connection_id whose) const;
-    /// When the next message expires, Unix milliseconds.
+    /// When the next message expires, Unix milliseconds; at once while dead letters wait.
     [[nodiscard]] std::optional<std::uint64_t> next_expiry_ms() const;
 
     // Recovery, before the first event.
@@ -202,6 +205,8 @@ public:
     [[nodiscard]] bool publishes_wait(const connection& from) const;
     /// Why, in RabbitMQ's words.
     [[nodiscard]] octets alarm_reason() const;
+    /// True if one more dead letter may be sent on in this event.
+    bool take_dead_letter();
     /// A connection has been stopped by the alarm; resumed when it is over.
     void block(connection& what);
     /// A connection that is stopped by the alarm has got a delivery.
@@ -243,6 +248,8 @@ private:
     std::vector<queue*> idle_watched_;  // queues with x-expires
     std::unordered_map<connection_id, std::vector<queue*>> exclusive_;
     std::unordered_map<queue_id, queue*> restored_queues_;  // during recovery only
+    std::size_t dead_letters_left_ = 0;                     // that this event may send on
+    bool dead_letters_wait_ = false;                        // more than an event may send on
     std::uint64_t memory_octets_ = 0;
     bool memory_alarm_ = false;
     bool disk_alarm_ = false;

@@ -25,6 +25,11 @@ fault not_found(octets kind, octets name, octets vhost) {
         "no " + std::string(kind) + " " + quoted(name) + " in vhost " + quoted(vhost));
 }
 
+fault default_exchange_fault() {
+    return channel_fault(
+        amqp::reply_code::access_refused, "operation not permitted on the default exchange");
+}
+
 std::string printed_value(const amqp::field_value& value) {
     if (const auto text = value.text()) {
         return std::string(*text);

@@ -14,6 +14,8 @@ namespace lovage::broker {
 [[nodiscard]] std::string without_line_breaks(octets name);
 /// "no queue 'q' in vhost '/'".
 fault not_found(octets kind, octets name, octets vhost);
+/// "operation not permitted on the default exchange".
+fault default_exchange_fault();
 /// A value in an error text, as RabbitMQ prints it.
 [[nodiscard]] std::string printed_value(const amqp::field_value& value);
 

@@ -38,7 +38,8 @@ struct exchange_definition {
 struct binding_definition {
     octets vhost;
     octets exchange;
-    octets queue;
+    octets target;  ///< name of a queue, or of an exchange
+    bool to_exchange = false;
     octets routing_key;
     octets arguments;
 };

@@ -45,6 +45,7 @@ public:
     }
 
     bool persistent = false;
+    std::uint8_t priority = 0;  ///< of property priority; absent is 0
     /// Durable queues that still hold it; at zero its record in the log is released.
     std::uint32_t durable_holders = 0;
     /// Unix time in milliseconds at which it was published, for times to live.

@@ -10,7 +10,13 @@
 namespace lovage::broker {
 
 queue::queue(queue_id id, vhost& home, queue_settings settings, connection_id owner)
-    : id_(id), home_(home), settings_(std::move(settings)), owner_(owner) {
+    : route_target(kind::queue),
+      id_(id),
+      home_(home),
+      settings_(std::move(settings)),
+      owner_(owner),
+      limited_(settings_.length_max || settings_.length_octets_max),
+      ready_(settings_.priority_max) {
     used();
 }
 
@@ -32,8 +38,23 @@ void queue::publish(message_ptr body) {
     }
     ready_octets_ += item.body->body().size();
     ready_.push_back(std::move(item));
+    if (limited_ && over_limit(ready_.size(), ready_octets_)) {
+        dispatch();  // what a consumer has room for is not too much
+        trim();
+    }
     home_.owner().expiry_changed(*this);
     home_.owner().schedule(*this);
+}
+
+void queue::trim() {
+    if (settings_.overflow != overflow_mode::drop_head) {
+        return;
+    }
+    while (over_limit(ready_.size(), ready_octets_)) {
+        queued_message victim = ready_.pop_victim();
+        ready_octets_ -= victim.body->body().size();
+        home_.died(*this, std::move(victim), "maxlen");
+    }
 }
 
 void queue::restore(queued_message found) {
@@ -45,17 +66,15 @@ void queue::restore(queued_message found) {
 
 void queue::dispatch() {
     while (!ready_.empty() && !takers_.empty()) {
-        consumer* taker = takers_.pop_front();
-        taker->waiting = false;
-        if (!taker->owner->can_take(*taker)) {
-            continue;
-        }
         drop_expired();
         if (ready_.empty()) {
-            consumer_ready(*taker);
             break;
         }
-        deliver(*taker, pop_ready());
+        consumer* taker = takers_.pop_front();
+        taker->waiting = false;
+        if (taker->owner->can_take(*taker)) {
+            deliver(*taker, pop_ready());
+        }
     }
     home_.owner().expiry_changed(*this);
 }
@@ -116,6 +135,7 @@ std::size_t queue::purge() {
 void queue::add_consumer(consumer& added) {
     consumers_.push_back(&added);
     exclusive_consumer_ = exclusive_consumer_ || added.exclusive;
+    active_ = active_ == nullptr ? &added : active_;
     used();
     consumer_ready(added);
     home_.owner().schedule(*this);
@@ -130,13 +150,29 @@ void queue::remove_consumer(consumer& gone) {
             gone.waiting = false;
         }
     }
+    if (active_ == &gone) {
+        active_ = consumers_.empty() ? nullptr : consumers_.front();
+        if (settings_.single_active_consumer && active_ != nullptr) {
+            consumer_ready(*active_);
+            home_.owner().schedule(*this);
+        }
+    }
     used();
 }
 
 void queue::consumer_ready(consumer& taker) {
-    if (!taker.waiting) {
-        taker.waiting = true;
+    if (taker.waiting || (settings_.single_active_consumer && &taker != active_)) {
+        return;
+    }
+    taker.waiting = true;
+    std::size_t place = takers_.size();
+    while (place > 0 && takers_[place - 1]->priority < taker.priority) {
+        --place;
+    }
+    if (place == takers_.size()) {
         takers_.push_back(&taker);
+    } else {
+        takers_.insert(place, &taker);
     }
 }
 
@@ -168,23 +204,17 @@ void queue::requeue(queued_message back, bool counted) {
     --unacked_;
     back.redelivered = true;
     back.delivery_count += counted ? 1 : 0;
+    if (counted && settings_.delivery_limit && back.delivery_count > *settings_.delivery_limit) {
+        home_.died(*this, std::move(back), "delivery_limit");
+        return;
+    }
     if (in_log(back)) {
         home_.owner().log().returned(id_, back.body->id(), back.delivery_count);
     }
     ready_octets_ += back.body->body().size();
-    std::size_t place = 0;  // ready messages are in the order of their ids
-    for (std::size_t end = ready_.size(); place < end;) {
-        const std::size_t middle = place + (end - place) / 2;
-        if (ready_[middle].body->id() < back.body->id()) {
-            place = middle + 1;
-        } else {
-            end = middle;
-        }
-    }
-    if (place == ready_.size()) {
-        ready_.push_back(std::move(back));
-    } else {
-        ready_.insert(place, std::move(back));
+    ready_.insert(std::move(back));
+    if (limited_) {
+        trim();
     }
     home_.owner().expiry_changed(*this);
     home_.owner().schedule(*this);
@@ -224,11 +254,7 @@ std::optional<std::uint64_t> queue::head_expires_at_ms() const {
 void queue::drop_expired() {
     const auto now_ms = home_.owner().wall_ms();
     for (auto due = head_expires_at_ms(); due && *due <= now_ms; due = head_expires_at_ms()) {
-        const queued_message expired = pop_ready();
-        if (settings_.dead_letter_exchange) {
-            home_.dead_letter(*this, *expired.body, "expired");
-        }
-        forget(expired);
+        home_.died(*this, pop_ready(), "expired");
     }
 }
 
@@ -245,14 +271,14 @@ std::optional<time_point> queue::unused_since() const {
 
 void queue::check_invariants() const {
     std::uint64_t ready_sum = 0;
-    for (std::size_t i = 0; i < ready_.size(); ++i) {
-        assert(i == 0 || ready_[i - 1].body->id() < ready_[i].body->id());
-        ready_sum += ready_[i].body->body().size();
-    }
+    ready_.check_invariants();
+    ready_.for_each([&](const queued_message& each) { ready_sum += each.body->body().size(); });
     assert(ready_sum == ready_octets_);
     for (std::size_t i = 0; i < takers_.size(); ++i) {
         assert(takers_[i]->waiting);
         assert(std::ranges::count(consumers_, takers_[i]) == 1);
+        assert(i == 0 || takers_[i - 1]->priority >= takers_[i]->priority);
+        assert(!settings_.single_active_consumer || takers_[i] == active_);
     }
     const auto waiting = std::ranges::count_if(consumers_, &consumer::waiting);
     assert(static_cast<std::size_t>(waiting) == takers_.size());

@@ -1,17 +1,20 @@
-// A queue: messages that are ready, in order of their ids, and the consumers that take them in
-// turn. Outstanding deliveries live in their channels; the queue only counts them.
+// A queue: messages that are ready, in order of their priorities and ids, and the consumers that
+// take them in turn. Outstanding deliveries live in their channels; the queue only counts them.
 // Called by channels and the vhost on the engine's thread. Does not delete itself: the vhost does.
 //
 // Invariants:
-//  1. ready_ is sorted by message id, without duplicates.
+//  1. ready_'s own.
 //  2. Every consumer in takers_ is in consumers_, once, and its `waiting` is set; no other's is.
+//     takers_ is sorted by priority, the highest first. With a single active consumer it is the
+//     only one there.
 //  3. ready_octets_ is the sum of the ready messages' body octets.
 //  4. A deleted queue has no ready messages and no consumers; it lives until unacked_ is 0.
 #pragma once
 
-#include "broker/core/exchange.hpp"
 #include "broker/core/ids.hpp"
 #include "broker/core/message.hpp"
+#include "broker/core/ready_messages.hpp"
+#include "broker/core/route_target.hpp"
 #include "framework/amqp/table.hpp"
 #include "framework/base/ring.hpp"
 
@@ -36,13 +39,14 @@ struct consumer {
     std::uint32_t prefetch = 0;     ///< 0 is no limit
     std::uint32_t outstanding = 0;  ///< deliveries that wait for their ack
     bool waiting = false;           ///< stands in the queue's line of takers
+    std::int64_t priority = 0;      ///< argument x-priority: who has more comes first
 };
 
-/// A message in one queue, with what happened to it there.
-struct queued_message {
-    message_ptr body;
-    std::uint32_t delivery_count = 0;  ///< how often it came back
-    bool redelivered = false;
+/// What happens to a publish that a queue is too full for.
+enum class overflow_mode : std::uint8_t {
+    drop_head,           ///< it is taken, and ready messages go until the rest fits
+    reject_publish,      ///< it is refused
+    reject_publish_dlx,  ///< it is refused and dead-lettered
 };
 
 struct queue_settings {
@@ -55,9 +59,17 @@ struct queue_settings {
     std::optional<std::uint64_t> expires_ms;
     std::optional<std::string> dead_letter_exchange;
     std::optional<std::string> dead_letter_routing_key;
+    std::optional<std::uint64_t> length_max;         ///< ready messages
+    std::optional<std::uint64_t> length_octets_max;  ///< sum of their bodies
+    overflow_mode overflow = overflow_mode::drop_head;
+    std::uint8_t priority_max = 0;  ///< 0: without priorities
+    bool single_active_consumer = false;
+    bool quorum = false;  ///< declared as x-queue-type quorum
+    /// Times that a message may come back; once more and it is dead-lettered or dropped.
+    std::optional<std::uint64_t> delivery_limit;
 };
 
-class queue {
+class queue : public route_target {
 public:
     queue(queue_id id, vhost& home, queue_settings settings, connection_id owner);
 
@@ -74,7 +86,16 @@ public:
     [[nodiscard]] std::size_t unacked_count() const { return unacked_; }
     [[nodiscard]] const std::vector<consumer*>& consumers() const { return consumers_; }
     [[nodiscard]] bool has_exclusive_consumer() const { return exclusive_consumer_; }
-    [[nodiscard]] const queued_message& ready(std::size_t index) const { return ready_[index]; }
+    [[nodiscard]] const ready_messages& ready() const { return ready_; }
+    /// May a consumer ask to be the only one?
+    [[nodiscard]] bool exclusive_refused() const {
+        return !consumers_.empty() || settings_.single_active_consumer;
+    }
+    /// Too full for a body of that size, where that is not for the head to suffer.
+    [[nodiscard]] bool refuses(std::size_t body_octets) const {
+        return limited_ && settings_.overflow != overflow_mode::drop_head &&
+               over_limit(ready_.size() + 1, ready_octets_ + body_octets);
+    }
 
     /// A new message at the tail; goes to a consumer at once when one waits.
     void publish(message_ptr body);
@@ -98,6 +119,8 @@ public:
     void requeue(queued_message back, bool counted);
     /// One outstanding delivery is refused for good: dead-lettered where that is set.
     void rejected(const queued_message& refused);
+    /// Its copy has gone to the dead letter exchange: the journal need not hold it any more.
+    void forget(const queued_message& gone);
 
     /// Lets go of everything. The queue object must live on until unacked_count() is 0.
     void mark_deleted();
@@ -116,15 +139,18 @@ public:
     void check_invariants() const;
 
     journal_location location;
-    std::vector<binding*> bindings;  ///< that lead here; kept by the vhost
-    std::uint64_t route_mark = 0;    ///< number of the last routing that named this queue
-    bool scheduled = false;          ///< is in the engine's list of queues to dispatch
+    bool scheduled = false;  ///< is in the engine's list of queues to dispatch
     std::optional<std::uint64_t> expiry_scheduled_ms;  ///< its key in the engine's expiry order
 
 private:
     void deliver(consumer& taker, queued_message item);
     queued_message pop_ready();
-    void forget(const queued_message& gone);
+    /// Drops what is too much.
+    void trim();
+    [[nodiscard]] bool over_limit(std::size_t count, std::uint64_t body_octets) const {
+        return count > settings_.length_max.value_or(count) ||
+               body_octets > settings_.length_octets_max.value_or(body_octets);
+    }
     [[nodiscard]] bool in_log(const queued_message& item) const;
     [[nodiscard]] std::optional<std::uint64_t> expires_at_ms(const message& body) const;
 
@@ -134,11 +160,13 @@ private:
     connection_id owner_;
     bool deleted_ = false;
     bool exclusive_consumer_ = false;
-    ring<queued_message> ready_;
+    bool limited_ = false;  // has a greatest length
+    ready_messages ready_;
     std::uint64_t ready_octets_ = 0;
     std::size_t unacked_ = 0;
     std::vector<consumer*> consumers_;
     ring<consumer*> takers_;
+    consumer* active_ = nullptr;  // the one that gets messages, of a single active consumer
     message_id delivered_up_to_ = 0;
     time_point last_used_;
 };

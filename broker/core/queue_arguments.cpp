@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
+#include <span>
 
 namespace lovage::broker {
 namespace {
@@ -13,21 +15,29 @@ using amqp::field_value;
 /// Ten years; RabbitMQ's bound for times.
 constexpr std::int64_t time_ms_max = 315'360'000'000;
 
-/// Known to RabbitMQ 3.10 and to its clients, not to this broker: a queue that ignored them in
-/// silence would lose or reorder what its user relies on.
-constexpr std::array<octets, 6> not_implemented{
+constexpr std::int64_t no_bound = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t priority_bound = 255;
+/// Of quorum queues that name none, as in RabbitMQ 4; 3.10 had no limit.
+constexpr std::uint64_t quorum_delivery_limit = 20;
+
+/// Other types of queue have these: RabbitMQ refuses them where they would do nothing.
+constexpr std::array<octets, 1> unknown_to_classic{"x-max-age"};
+constexpr std::array<octets, 4> unknown_to_quorum{
+    "x-max-priority",
+    "x-queue-mode",
+    "x-queue-version",
+    "x-max-age"};
+
+constexpr std::array<octets, 13> compared{
+    "x-expires",
+    "x-message-ttl",
+    "x-dead-letter-exchange",
+    "x-dead-letter-routing-key",
     "x-max-length",
     "x-max-length-bytes",
     "x-overflow",
     "x-max-priority",
     "x-single-active-consumer",
-    "x-delivery-limit"};
-
-constexpr std::array<octets, 8> compared{
-    "x-expires",
-    "x-message-ttl",
-    "x-dead-letter-exchange",
-    "x-dead-letter-routing-key",
     "x-queue-mode",
     "x-queue-type",
     "x-queue-version",
@@ -39,27 +49,76 @@ public:
         : arguments_(arguments), queue_(queue), vhost_(vhost) {}
 
     fault time(octets name, std::int64_t least, std::optional<std::uint64_t>& into) const {
+        return number(name, {least, time_ms_max, "value_too_large"}, into);
+    }
+    fault length(octets name, std::optional<std::uint64_t>& into) const {
+        return number(name, {0, no_bound, {}}, into);
+    }
+    fault priority(std::uint8_t& into) const {
+        std::optional<std::uint64_t> read;
+        const bounds allowed{0, priority_bound, "max_value_exceeded"};
+        if (fault wrong = number("x-max-priority", allowed, read)) {
+            return wrong;
+        }
+        into = static_cast<std::uint8_t>(read.value_or(0));
+        return no_fault;
+    }
+
+    fault overflow(overflow_mode& into) const {
+        constexpr octets name = "x-overflow";
+        // In the order of the enumerators.
+        constexpr std::array<octets, 3> modes{"drop-head", "reject-publish", "reject-publish-dlx"};
         const field_value* value = arguments_.find(name);
         if (value == nullptr) {
             return no_fault;
         }
-        const auto number = value->integer();
-        if (!number) {
-            return invalid(
-                name, "\"expected integer, got " + std::string(value->type_name()) + "\"");
+        if (!value->text()) {
+            return unacceptable(name, *value);
         }
-        const std::string shown = std::to_string(*number);
-        if (*number < 0) {
-            return invalid(name, "{value_negative," + shown + "}");
+        const auto known = std::ranges::find(modes, *value->text());
+        if (known == modes.end()) {
+            return invalid(name, "invalid_overflow");
         }
-        if (*number < least) {
-            return invalid(name, "{value_zero,0}");
-        }
-        if (*number > time_ms_max) {
-            return invalid(name, "{value_too_large," + shown + "}");
-        }
-        into = static_cast<std::uint64_t>(*number);
+        into = static_cast<overflow_mode>(known - modes.begin());
         return no_fault;
+    }
+
+    fault flag(octets name, bool& into) const {
+        const field_value* value = arguments_.find(name);
+        if (value == nullptr) {
+            return no_fault;
+        }
+        if (value->as<bool>() == nullptr) {
+            return unacceptable(name, *value);
+        }
+        into = *value->as<bool>();
+        return no_fault;
+    }
+
+    /// Quorum queues are durable queues with a delivery limit; they know less than others.
+    fault type(queue_settings& into) const {
+        const field_value* named = arguments_.find("x-queue-type");
+        into.quorum = named != nullptr && named->text() == octets{"quorum"};
+        const std::span<const octets> unknown =
+            into.quorum ? std::span<const octets>{unknown_to_quorum} : unknown_to_classic;
+        for (const octets name : unknown) {
+            if (arguments_.find(name) != nullptr) {
+                return refused(
+                    "invalid arg '" + std::string(name) + "' for " + place() + " of queue type " +
+                    (into.quorum ? "rabbit_quorum_queue" : "rabbit_classic_queue"));
+            }
+        }
+        if (!into.quorum) {
+            return no_fault;
+        }
+        into.delivery_limit = into.delivery_limit.value_or(quorum_delivery_limit);
+        if (into.auto_delete) {
+            return refused("invalid property 'auto-delete' for " + place());
+        }
+        if (into.exclusive) {
+            return refused("invalid property 'exclusive-owner' for " + place());
+        }
+        return into.durable ? no_fault : refused("invalid property 'non-durable' for " + place());
     }
 
     fault dead_letters(queue_settings& into) const {
@@ -105,13 +164,43 @@ public:
     }
 
 private:
+    struct bounds {
+        std::int64_t least = 0;
+        std::int64_t most = 0;
+        octets beyond;  ///< RabbitMQ's name for what is above
+    };
+    fault number(octets name, const bounds& allowed, std::optional<std::uint64_t>& into) const {
+        const field_value* value = arguments_.find(name);
+        if (value == nullptr) {
+            return no_fault;
+        }
+        const auto number = value->integer();
+        if (!number) {
+            return invalid(
+                name, "\"expected integer, got " + std::string(value->type_name()) + "\"");
+        }
+        const std::string shown = std::to_string(*number);
+        if (*number < 0) {
+            return invalid(name, "{value_negative," + shown + "}");
+        }
+        if (*number < allowed.least) {
+            return invalid(name, "{value_zero,0}");
+        }
+        if (*number > allowed.most) {
+            return invalid(name, "{" + std::string(allowed.beyond) + "," + shown + "}");
+        }
+        into = static_cast<std::uint64_t>(*number);
+        return no_fault;
+    }
+
+    [[nodiscard]] static fault refused(std::string text) {
+        return channel_fault(amqp::reply_code::precondition_failed, std::move(text));
+    }
     [[nodiscard]] std::string place() const {
         return "queue '" + std::string(queue_) + "' in vhost '" + std::string(vhost_) + "'";
     }
     [[nodiscard]] fault invalid(octets name, const std::string& why) const {
-        return channel_fault(
-            amqp::reply_code::precondition_failed,
-            "invalid arg '" + std::string(name) + "' for " + place() + ": " + why);
+        return refused("invalid arg '" + std::string(name) + "' for " + place() + ": " + why);
     }
     [[nodiscard]] fault unacceptable(octets name, const field_value& value) const {
         return invalid(name, "{unacceptable_type," + std::string(value.type_name()) + "}");
@@ -121,6 +210,25 @@ private:
     octets queue_;
     octets vhost_;
 };
+
+fault read_limits(const argument_reader& reader, queue_settings& into) {
+    if (fault wrong = reader.length("x-max-length", into.length_max)) {
+        return wrong;
+    }
+    if (fault wrong = reader.length("x-max-length-bytes", into.length_octets_max)) {
+        return wrong;
+    }
+    if (fault wrong = reader.overflow(into.overflow)) {
+        return wrong;
+    }
+    if (fault wrong = reader.priority(into.priority_max)) {
+        return wrong;
+    }
+    if (fault wrong = reader.flag("x-single-active-consumer", into.single_active_consumer)) {
+        return wrong;
+    }
+    return reader.length("x-delivery-limit", into.delivery_limit);
+}
 
 /// x-queue-type classic says nothing; every width of integer is the same.
 bool same_argument(octets name, const field_value* received, const field_value* current) {
@@ -143,11 +251,6 @@ fault read_queue_arguments(const amqp::table& arguments, octets vhost, queue_set
     if (arguments.empty()) {
         return no_fault;
     }
-    for (const octets name : not_implemented) {
-        if (arguments.find(name) != nullptr) {
-            return connection_fault(amqp::reply_code::not_implemented, std::string(name));
-        }
-    }
     const argument_reader reader{arguments, into.name, vhost};
     if (fault wrong = reader.time("x-message-ttl", 0, into.message_ttl_ms)) {
         return wrong;
@@ -161,7 +264,13 @@ fault read_queue_arguments(const amqp::table& arguments, octets vhost, queue_set
     if (fault wrong = reader.one_of("x-queue-mode", "queue mode", {"default", "lazy"})) {
         return wrong;
     }
-    return reader.one_of("x-queue-type", "queue type", {"classic"});
+    if (fault wrong = reader.one_of("x-queue-type", "queue type", {"classic", "quorum"})) {
+        return wrong;
+    }
+    if (fault wrong = read_limits(reader, into)) {
+        return wrong;
+    }
+    return reader.type(into);
 }
 
 fault compare_queue_arguments(

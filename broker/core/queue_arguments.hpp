@@ -7,8 +7,8 @@
 
 namespace lovage::broker {
 
-/// Reads the arguments into `into`, which has its name already; refuses wrong values in RabbitMQ's
-/// words, and with 540 what RabbitMQ knows and this broker does not do.
+/// Reads the arguments into `into`, which has its name and flags already; refuses wrong values in
+/// RabbitMQ's words.
 fault read_queue_arguments(const amqp::table& arguments, octets vhost, queue_settings& into);
 
 /// Compares the arguments of a second declaration with those of the first.

@@ -36,8 +36,11 @@ void engine::restore_message(const found_message& found) {
     body->persistent = true;
     body->published_at_ms = found.published_at_ms;
     body->location = found.location;
-    if (const auto properties = amqp::scan_properties(found.parts.properties);
-        properties && properties->expiration) {
+    const auto properties = amqp::scan_properties(found.parts.properties);
+    if (properties) {
+        body->priority = properties->priority.value_or(0);
+    }
+    if (properties && properties->expiration) {
         std::uint64_t ms = 0;
         for (const char digit : *properties->expiration) {
             ms = digit >= '0' && digit <= '9' ? ms * 10 + static_cast<std::uint64_t>(digit - '0')
@@ -74,10 +77,15 @@ void engine::rewrite_messages(std::uint64_t file) {
     survivors found;
     for (const auto& [vhost_name, home] : vhosts_) {
         for (const auto& [name, each] : home->queues()) {
-            for (std::size_t i = 0; i < each->ready_count(); ++i) {
-                note(found, *each, each->ready(i), file);
-            }
+            const queue& where = *each;
+            where.ready().for_each(
+                [&](const queued_message& item) { note(found, where, item, file); });
         }
+    }
+    for (const auto& [vhost_name, home] : vhosts_) {
+        home->for_each_dead([&](const queue& where, const queued_message& item) {
+            note(found, where, item, file);
+        });
     }
     for (const auto& [id, peer] : connections_) {
         for (const auto& [number, open] : peer->channels_) {

@@ -48,7 +48,7 @@ struct topic_trie::node {
 topic_trie::topic_trie() : root_(std::make_unique<node>()) {}
 topic_trie::~topic_trie() = default;
 
-void topic_trie::add(octets pattern, queue* target) {
+void topic_trie::add(octets pattern, route_target* target) {
     node* at = root_.get();
     for (const octets word : pattern_words(pattern)) {
         auto found = at->children.find(word);
@@ -71,7 +71,7 @@ void topic_trie::add(octets pattern, queue* target) {
     }
 }
 
-void topic_trie::remove(octets pattern, queue* target) {
+void topic_trie::remove(octets pattern, route_target* target) {
     const auto words = pattern_words(pattern);
     std::vector<node*> path{root_.get()};
     for (const octets word : words) {
@@ -110,7 +110,7 @@ void topic_trie::activate(node* reached) {
     }
 }
 
-void topic_trie::match(octets key, std::vector<queue*>& into) {
+void topic_trie::match(octets key, std::vector<route_target*>& into) {
     active_.clear();
     next_.clear();
     ++step_;

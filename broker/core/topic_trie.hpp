@@ -4,26 +4,16 @@
 // match, never exponentially, whatever a client binds. Neighbouring `#` are one.
 #pragma once
 
+#include "broker/core/octets_map.hpp"
 #include "framework/base/bytes.hpp"
 
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <string>
-#include <unordered_map>
 #include <vector>
 
 namespace lovage::broker {
 
-/// Lets maps with std::string keys be searched by view.
-struct octets_hash {
-    using is_transparent = void;
-    std::size_t operator()(octets text) const { return std::hash<octets>{}(text); }
-};
-template <class Value>
-using octets_map = std::unordered_map<std::string, Value, octets_hash, std::equal_to<>>;
-
-class queue;
+class route_target;
 
 class topic_trie {
 public:
@@ -33,15 +23,15 @@ public:
     topic_trie& operator=(const topic_trie&) = delete;
 
     /// Counts: the same pair added twice must be removed twice.
-    void add(octets pattern, queue* target);
-    void remove(octets pattern, queue* target);
+    void add(octets pattern, route_target* target);
+    void remove(octets pattern, route_target* target);
     /// Appends the targets of every pattern that matches; one may come more than once.
-    void match(octets key, std::vector<queue*>& into);
+    void match(octets key, std::vector<route_target*>& into);
 
 private:
     struct node;
     struct binding {
-        queue* target = nullptr;
+        route_target* target = nullptr;
         std::uint32_t count = 0;
     };
 

@@ -14,14 +14,21 @@ std::string encode_table(const amqp::table& arguments) {
 }
 
 vhost::vhost(engine& owner, std::string name) : owner_(owner), name_(std::move(name)) {
-    for (const auto type : {exchange_type::direct, exchange_type::fanout, exchange_type::topic}) {
+    const auto predeclare = [this](octets called, exchange_type type, bool internal = false) {
         exchange_settings settings;
-        settings.name = "amq." + std::string(exchange_type_name(type));
+        settings.name = "amq." + std::string(called);
         settings.type = type;
         settings.durable = true;
+        settings.internal = internal;
         // Not written to the journal: they are there without it.
         exchanges_.emplace(settings.name, std::make_unique<exchange>(settings));
-    }
+    };
+    predeclare("direct", exchange_type::direct);
+    predeclare("fanout", exchange_type::fanout);
+    predeclare("topic", exchange_type::topic);
+    predeclare("headers", exchange_type::headers);
+    predeclare("match", exchange_type::headers);
+    predeclare("rabbitmq.trace", exchange_type::topic, true);
 }
 
 exchange* vhost::find_exchange(octets name) const {
@@ -59,9 +66,18 @@ void vhost::append(exchange& what) {
     owner_.definition_logged();
 }
 
+binding_definition vhost::definition_of(const binding& what) const {
+    return {
+        name_,
+        what.source->name(),
+        what.target->target_name(),
+        !what.target->is_queue(),
+        what.key,
+        what.arguments};
+}
+
 void vhost::append(binding& what) {
-    what.location = owner_.log().bound(
-        {name_, what.source->name(), what.target->name(), what.key, what.arguments});
+    what.location = owner_.log().bound(definition_of(what));
     owner_.definition_logged();
 }
 
@@ -109,49 +125,62 @@ queue& vhost::restore_queue(
 
 void vhost::remove_binding(binding& gone) {
     if (gone.location.record_octets != 0) {
-        owner_.log().unbound(
-            {name_, gone.source->name(), gone.target->name(), gone.key, gone.arguments});
+        owner_.log().unbound(definition_of(gone));
         owner_.definition_logged();
         owner_.log().released(gone.location);
     }
-    auto& siblings = gone.target->bindings;
-    siblings[gone.place_in_queue] = siblings.back();
-    siblings[gone.place_in_queue]->place_in_queue = gone.place_in_queue;
+    auto& siblings = gone.target->incoming;
+    siblings[gone.place_in_target] = siblings.back();
+    siblings[gone.place_in_target]->place_in_target = gone.place_in_target;
     siblings.pop_back();
     gone.source->unbind(gone);
 }
 
 void vhost::delete_exchange(exchange& gone) {
-    while (gone.has_bindings()) {
-        remove_binding(*gone.bindings().begin()->second);
-    }
-    if (gone.location.record_octets != 0) {
-        owner_.log().exchange_deleted(name_, gone.name());
-        owner_.definition_logged();
-        owner_.log().released(gone.location);
-    }
-    exchanges_.erase(exchanges_.find(gone.name()));
+    delete_exchanges({&gone});
 }
 
-void vhost::unbind_all(queue& gone) {
-    while (!gone.bindings.empty()) {
-        exchange& source = *gone.bindings.back()->source;
-        remove_binding(*gone.bindings.back());
+void vhost::delete_exchanges(std::vector<exchange*> doomed) {
+    // A list, not recursion: clients may chain as many auto-delete exchanges as they like. None is
+    // listed twice, because the last binding goes only once.
+    while (!doomed.empty()) {
+        exchange& next = *doomed.back();
+        doomed.pop_back();
+        while (next.has_bindings()) {
+            remove_binding(*next.bindings().begin()->second);
+        }
+        unbind_all(next, doomed);
+        if (next.location.record_octets != 0) {
+            owner_.log().exchange_deleted(name_, next.name());
+            owner_.definition_logged();
+            owner_.log().released(next.location);
+        }
+        exchanges_.erase(exchanges_.find(next.name()));
+    }
+}
+
+void vhost::unbind_all(route_target& gone, std::vector<exchange*>& unused) {
+    while (!gone.incoming.empty()) {
+        exchange& source = *gone.incoming.back()->source;
+        remove_binding(*gone.incoming.back());
         if (source.settings().auto_delete && !source.has_bindings()) {
-            delete_exchange(source);
+            unused.push_back(&source);
         }
     }
 }
 
 std::size_t vhost::delete_queue(queue& gone) {
     const std::size_t ready = gone.ready_count();
-    unbind_all(gone);
+    std::vector<exchange*> unused;
+    unbind_all(gone, unused);
+    delete_exchanges(std::move(unused));
     if (gone.location.record_octets != 0) {
         owner_.log().queue_deleted(gone.id(), name_, gone.name());
         owner_.definition_logged();
         owner_.log().released(gone.location);
     }
     gone.mark_deleted();  // after the record that says so: it lets go of the messages'
+    forget_dead_of(gone);
     owner_.forget(gone);
     const auto found = queues_.find(gone.name());
     if (gone.unacked_count() != 0) {
@@ -166,31 +195,35 @@ void vhost::bury(queue& gone) {
     std::erase_if(deleted_queues_, [&](const auto& dead) { return dead.get() == &gone; });
 }
 
-void vhost::bind(exchange& source, queue& target, octets key, const amqp::table& arguments) {
+void vhost::bind(exchange& source, route_target& target, octets key, const amqp::table& arguments) {
     const std::string encoded = encode_table(arguments);
-    if (source.find(&target, key, encoded) != nullptr) {
+    if (source.find(target, key, encoded) != nullptr) {
         return;
     }
     restore_binding(source, target, key, encoded, {});
-    if (source.settings().durable && target.settings().durable) {
-        append(*target.bindings.back());
+    if (source.settings().durable && target.target_durable()) {
+        append(*target.incoming.back());
     }
 }
 
 void vhost::restore_binding(
     exchange& source,
-    queue& target,
+    route_target& target,
     octets key,
     octets arguments,
     journal_location where) {
-    binding& made = source.bind(&target, key, arguments);
+    binding& made = source.bind(target, key, arguments);
     made.location = where;
-    made.place_in_queue = target.bindings.size();
-    target.bindings.push_back(&made);
+    made.place_in_target = target.incoming.size();
+    target.incoming.push_back(&made);
 }
 
-void vhost::unbind(exchange& source, queue& target, octets key, const amqp::table& arguments) {
-    binding* found = source.find(&target, key, encode_table(arguments));
+void vhost::unbind(
+    exchange& source,
+    const route_target& target,
+    octets key,
+    const amqp::table& arguments) {
+    binding* found = source.find(target, key, encode_table(arguments));
     if (found == nullptr) {
         return;
     }
@@ -198,60 +231,6 @@ void vhost::unbind(exchange& source, queue& target, octets key, const amqp::tabl
     if (source.settings().auto_delete && !source.has_bindings()) {
         delete_exchange(source);
     }
-}
-
-void vhost::find_targets(exchange* through, octets key) {
-    targets_.clear();
-    if (through == nullptr) {
-        if (queue* named = find_queue(key); named != nullptr) {
-            targets_.push_back(named);
-        }
-        return;
-    }
-    through->match(key, targets_);
-    if (targets_.size() > 1) {  // a queue takes one copy, however many of its bindings match
-        ++route_serial_;
-        std::erase_if(targets_, [this](queue* target) {
-            return std::exchange(target->route_mark, route_serial_) == route_serial_;
-        });
-    }
-}
-
-publish_outcome vhost::publish(exchange* through, const publication& what) {
-    find_targets(through, what.parts.routing_key);
-    return deliver_to_targets(what);
-}
-
-publish_outcome vhost::deliver_to_targets(const publication& what) {
-    publish_outcome outcome;
-    if (targets_.empty()) {
-        return outcome;
-    }
-    outcome.routed = true;
-    message_ptr made{
-        message::create(owner_.next_message_id(), what.parts, owner_.memory_account())};
-    made->persistent = what.persistent;
-    made->published_at_ms = what.published_at_ms;
-    made->expiration_ms = what.expiration_ms;
-    if (what.persistent) {
-        holdings_.clear();
-        for (const queue* target : targets_) {
-            if (target->settings().durable) {
-                holdings_.push_back({target->id(), 0, false});
-            }
-        }
-        if (!holdings_.empty()) {
-            // All of them hold it before the first can settle it.
-            made->durable_holders = static_cast<std::uint32_t>(holdings_.size());
-            made->location = owner_.log().published(*made, holdings_);
-            outcome.logged = true;
-        }
-    }
-    for (std::size_t i = 0; i + 1 < targets_.size(); ++i) {
-        targets_[i]->publish(made);
-    }
-    targets_.back()->publish(std::move(made));
-    return outcome;
 }
 
 void vhost::rewrite_definitions(std::uint64_t file) {
@@ -268,8 +247,8 @@ void vhost::rewrite_definitions(std::uint64_t file) {
     for (const auto& [name, what] : queues_) {
         rewrite(*what);
     }
-    for (const auto& [name, what] : queues_) {
-        for (binding* bound : what->bindings) {
+    for (const auto& [name, source] : exchanges_) {
+        for (const auto& [identity, bound] : source->bindings()) {
             rewrite(*bound);
         }
     }

@@ -1,5 +1,5 @@
 // A virtual host: its exchanges, queues and bindings by name, and the way of a message from an
-// exchange to queues. Writes definitions and persistent messages to the journal.
+// exchange to queues (routing.cpp). Writes definitions and persistent messages to the journal.
 // Called by channels on the engine's thread, with rights already checked. Sends nothing itself.
 #pragma once
 
@@ -9,6 +9,7 @@
 #include "broker/core/queue.hpp"
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,12 +22,17 @@ struct publish_outcome {
     bool routed = false;
     /// A record was written: confirm when the log has reached the disk up to the journal's end.
     bool logged = false;
+    /// A full queue would not have it: the publisher gets basic.nack.
+    bool refused = false;
 };
 
 /// A message on its way in.
 struct publication {
     message::parts parts;
+    /// Further routing keys on the same exchange.
+    std::span<const std::string> copies;
     bool persistent = false;
+    std::uint8_t priority = 0;
     std::uint64_t published_at_ms = 0;
     std::uint64_t expiration_ms = message::no_expiration;
 };
@@ -49,7 +55,8 @@ public:
     /// Names must be free. Durable things are written to the journal.
     exchange& declare_exchange(exchange_settings settings);
     queue& declare_queue(queue_settings settings, connection_id owner);
-    /// With its bindings. `gone` is destroyed.
+    /// With its bindings, those that lead to it too. `gone` is destroyed, and auto-delete exchanges
+    /// that lose their last binding by it.
     void delete_exchange(exchange& gone);
     /// With its bindings; its consumers must have been told. Returns the number of ready messages.
     /// `gone` is destroyed at once, or when its last outstanding delivery is settled.
@@ -58,14 +65,38 @@ public:
     void bury(queue& gone);
 
     /// Binding again is no error and changes nothing.
-    void bind(exchange& source, queue& target, octets key, const amqp::table& arguments);
+    void bind(exchange& source, route_target& target, octets key, const amqp::table& arguments);
     /// Unbinding what is not bound is no error. An auto-delete exchange may be destroyed by it.
-    void unbind(exchange& source, queue& target, octets key, const amqp::table& arguments);
+    void unbind(
+        exchange& source,
+        const route_target& target,
+        octets key,
+        const amqp::table& arguments);
 
     /// `through` is null for the default exchange.
     publish_outcome publish(exchange* through, const publication& what);
     /// Sends a message on to the dead letter exchange of the queue in which it died.
     void dead_letter(const queue& from, const message& dead, octets reason);
+    /// A message that the queue has taken out: dead-lettered where that is set, and forgotten.
+    /// While another is being delivered it waits for the end of that: however long clients make a
+    /// chain of full queues, there is no recursion. `reason` must be a literal.
+    void died(queue& from, queued_message item, octets reason);
+    /// Sends on what waits, as much as the event may.
+    void dead_letter_waiting();
+    /// Calls `take` with each queue and message that died there, which the journal still holds.
+    template <class Take>
+    void for_each_dead(Take&& take) const {
+        for (std::size_t i = 0; i < deaths_.size(); ++i) {
+            if (deaths_[i].was_held) {
+                take(*deaths_[i].from, deaths_[i].item);
+            }
+        }
+    }
+
+    /// Addresses for direct replies, which the default exchange knows besides its queues.
+    void add_reply_address(const std::string& address, channel& taker);
+    void remove_reply_address(octets address);
+    [[nodiscard]] bool has_reply_address(octets address) const;
 
     /// Recovery: things as the log had them, without writing them again.
     exchange& restore_exchange(exchange_settings settings, journal_location where);
@@ -76,7 +107,7 @@ public:
         message_id delivered_up_to);
     void restore_binding(
         exchange& source,
-        queue& target,
+        route_target& target,
         octets key,
         octets arguments,
         journal_location where);
@@ -85,10 +116,17 @@ public:
     void rewrite_definitions(std::uint64_t file);
 
 private:
-    void find_targets(exchange* through, octets key);
+    void find_targets(exchange* through, const publication& what);
+    void find_named(octets key, const publication& what);
+    bool mark(route_target& reached) const;
     publish_outcome deliver_to_targets(const publication& what);
+    bool remove_refusing(const publication& what);
+    message_ptr create_message(const publication& what, publish_outcome& outcome);
+    void forget_dead_of(queue& gone);
     void remove_binding(binding& gone);
-    void unbind_all(queue& gone);
+    void unbind_all(route_target& gone, std::vector<exchange*>& unused);
+    void delete_exchanges(std::vector<exchange*> doomed);
+    [[nodiscard]] binding_definition definition_of(const binding& what) const;
     void append(queue& what);
     void append(exchange& what);
     void append(binding& what);
@@ -98,8 +136,26 @@ private:
     octets_map<std::unique_ptr<exchange>> exchanges_;
     octets_map<std::unique_ptr<queue>> queues_;
     std::vector<std::unique_ptr<queue>> deleted_queues_;  // with outstanding deliveries
-    std::vector<queue*> targets_;  // of the message being routed; kept for its memory
+    struct reply_address {
+        channel* taker = nullptr;
+        std::uint64_t route_mark = 0;
+    };
+    octets_map<reply_address> reply_addresses_;
+
+    // Of the message being routed; kept for their memory.
+    std::vector<queue*> targets_;
+    std::vector<route_target*> matched_;
+    std::vector<exchange*> to_visit_;
+    std::vector<queue*> refusing_;  // that dead-letter what they refuse
     std::vector<holding> holdings_;
+    struct dead_message {
+        queue* from = nullptr;
+        queued_message item;
+        octets reason;
+        bool was_held = false;  // by the queue, and in the journal
+    };
+    ring<dead_message> deaths_;
+    bool delivering_ = false;
     std::uint64_t route_serial_ = 0;
 };
 

@@ -15,10 +15,10 @@ journal_location location_of(store::location where) {
 
 store::binding_record record_of(const binding_definition& what) {
     return {
-        store::binding_target::queue,
+        what.to_exchange ? store::binding_target::exchange : store::binding_target::queue,
         what.vhost,
         what.exchange,
-        what.queue,
+        what.target,
         what.routing_key,
         what.arguments};
 }

@@ -68,7 +68,12 @@ void restore_bindings(engine& into, const store::recovery& found) {
     for (const auto& each : found.bindings()) {
         vhost& home = into.restore_vhost(each.vhost);
         exchange* source = home.find_exchange(each.source);
-        queue* target = home.find_queue(each.destination);
+        route_target* target = nullptr;
+        if (each.target == store::binding_target::exchange) {
+            target = home.find_exchange(each.destination);
+        } else {
+            target = home.find_queue(each.destination);
+        }
         if (source != nullptr && target != nullptr) {
             home.restore_binding(
                 *source, *target, each.routing_key, each.arguments, location_of(each.where));

@@ -108,19 +108,6 @@ TEST_F(Channels, MethodsThatOnlyABrokerSendsAre503) {
     refused(amqp::confirm::select_ok{});
 }
 
-TEST_F(Channels, TransactionsAndExchangeBindingsAreNotImplemented) {
-    const auto refused = [&](const auto& method) {
-        client& other = broker.connect();
-        other.send(1, method);
-        other.expect_connection_error(method.id, "540 method is not implemented");
-    };
-    refused(amqp::tx::select{});
-    refused(amqp::tx::commit{});
-    refused(amqp::tx::rollback{});
-    refused(amqp::exchange::bind{});
-    refused(amqp::exchange::unbind{});
-}
-
 TEST_F(Channels, OtherMethodsOnChannelZeroAre504) {
     const auto refused = [&](const auto& method) {
         client& other = broker.connect();

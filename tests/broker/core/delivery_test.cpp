@@ -467,12 +467,5 @@ TEST_F(Delivery, PrefetchSizeIs540) {
     peer.expect_connection_error({60, 10}, "540 prefetch_size!=0 (100)");
 }
 
-TEST_F(Delivery, ConsumerPriorityIsRefusedAloud) {
-    auto m = consume("q", "tag");
-    m.arguments = {{"x-priority", std::int32_t{5}}};
-    peer.send(1, m);
-    peer.expect_connection_error({60, 20}, "540 x-priority");
-}
-
 }  // namespace
 }  // namespace lovage::broker::test

@@ -67,13 +67,13 @@ void fake_journal::exchange_deleted(octets, octets name) {
 
 journal_location fake_journal::bound(const binding_definition& what) {
     return write(
-        "bound " + std::string(what.exchange) + " " + std::string(what.queue) + " " +
+        "bound " + std::string(what.exchange) + " " + std::string(what.target) + " " +
         std::string(what.routing_key));
 }
 
 void fake_journal::unbound(const binding_definition& what) {
     records.push_back(
-        "unbound " + std::string(what.exchange) + " " + std::string(what.queue) + " " +
+        "unbound " + std::string(what.exchange) + " " + std::string(what.target) + " " +
         std::string(what.routing_key));
     ++last_;
 }

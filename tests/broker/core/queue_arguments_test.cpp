@@ -110,18 +110,50 @@ TEST_F(QueueArguments, ModeAndTypeAreChecked) {
     declare(peer, "q", {}, {{"x-queue-mode", "lazy"}, {"x-queue-type", "classic"}});
 }
 
-TEST_F(QueueArguments, WhatIsNotImplementedIsRefusedAloud) {
-    for (const char* name :
-         {"x-max-length",
-          "x-max-length-bytes",
-          "x-overflow",
-          "x-max-priority",
-          "x-single-active-consumer",
-          "x-delivery-limit"}) {
-        client& other = broker.connect();
-        other.send(1, declare_queue("q", {}, {{name, std::int32_t{1}}}));
-        other.expect_connection_error(declare_id, "540 " + std::string(name));
+TEST_F(QueueArguments, LengthsAndLimitsMustBeIntegersFromZeroOn) {
+    for (const octets name :
+         {"x-max-length", "x-max-length-bytes", "x-max-priority", "x-delivery-limit"}) {
+        invalid(name, "5", "\"expected integer, got longstr\"");
+        invalid(name, field_value{}, "\"expected integer, got void\"");
+        invalid(name, std::int64_t{-5}, "{value_negative,-5}");
     }
+    invalid("x-max-priority", std::int32_t{256}, "{max_value_exceeded,256}");
+    declare(
+        peer,
+        "q",
+        {},
+        {{"x-max-length", std::int64_t{1} << 62},
+         {"x-max-length-bytes", std::int64_t{1} << 40},
+         {"x-max-priority", std::uint8_t{255}},
+         {"x-delivery-limit", std::int32_t{0}}});
+}
+
+TEST_F(QueueArguments, OverflowAndSingleActiveConsumerAreChecked) {
+    invalid("x-overflow", "drop-tail", "invalid_overflow");
+    invalid("x-overflow", std::int32_t{1}, "{unacceptable_type,signedint}");
+    invalid("x-single-active-consumer", "true", "{unacceptable_type,longstr}");
+    declare(peer, "q", {}, {{"x-overflow", "drop-head"}, {"x-single-active-consumer", false}});
+}
+
+TEST_F(QueueArguments, LimitsAreComparedButTheDeliveryLimit) {
+    declare(peer, "q", {}, {{"x-max-length", std::int32_t{5}}});
+    declare(
+        peer, "q", {}, {{"x-max-length", std::int64_t{5}}, {"x-delivery-limit", std::int8_t{1}}});
+    differs(
+        {{"x-max-length", std::int32_t{6}}},
+        "'x-max-length' for queue 'q' in vhost '/': received '6' but current is '5'");
+    differs(
+        {{"x-max-length", std::int32_t{5}}, {"x-max-priority", std::int32_t{1}}},
+        "'x-max-priority' for queue 'q' in vhost '/': received the value '1' of type 'signedint' "
+        "but current is none");
+    differs(
+        {{"x-max-length", std::int32_t{5}}, {"x-overflow", "reject-publish"}},
+        "'x-overflow' for queue 'q' in vhost '/': received the value 'reject-publish' of type "
+        "'longstr' but current is none");
+    differs(
+        {{"x-max-length", std::int32_t{5}}, {"x-single-active-consumer", true}},
+        "'x-single-active-consumer' for queue 'q' in vhost '/': received the value 'true' of type "
+        "'bool' but current is none");
 }
 
 TEST_F(QueueArguments, UnknownAreIgnored) {

@@ -186,6 +186,7 @@ public:
 private:
     std::size_t pick(std::size_t below) { return random_() % below; }
     bool flip() { return pick(2) == 0; }
+    bool flip_seldom() { return pick(10) == 0; }
     octets queue_name() {
         static constexpr std::array<octets, 6> names{"a", "b", "c", "d", "e", ""};
         return names[pick(names.size())];
@@ -206,14 +207,23 @@ private:
         // One set of arguments a name, mostly, so that declaring again is no error.
         const octets name = queue_name();
         if (name == "a") {
-            arguments = {{"x-dead-letter-exchange", "amq.fanout"}};
+            arguments = {
+                {"x-dead-letter-exchange", "amq.fanout"},
+                {"x-max-length", std::int32_t{5}},
+                {"x-max-priority", std::int32_t{3}}};
         } else if (name == "b") {
             arguments = {
                 {"x-message-ttl", std::int32_t{50}},
                 {"x-dead-letter-exchange", ""},
                 {"x-dead-letter-routing-key", "a"}};
         } else if (name == "c") {
-            arguments = {{"x-expires", std::int32_t{300}}};
+            arguments = {{"x-expires", std::int32_t{300}}, {"x-single-active-consumer", true}};
+        } else if (name == "d") {
+            arguments = {
+                {"x-dead-letter-exchange", "y"},
+                {"x-max-length-bytes", std::int32_t{200}},
+                {"x-overflow", flip_seldom() ? "drop-head" : "reject-publish-dlx"},
+                {"x-delivery-limit", std::int32_t{2}}};
         }
         const bool odd = pick(20) == 0;
         c.send(
@@ -226,17 +236,36 @@ private:
                  .auto_delete = name == "c"},
                 arguments));
         if (pick(4) == 0) {
-            c.send(
-                1,
-                declare_exchange(
-                    exchange_name(), "topic", {.durable = flip(), .auto_delete = flip()}));
+            static constexpr std::array<octets, 3> types{"topic", "headers", "fanout"};
+            auto method = declare_exchange(
+                exchange_name(),
+                types[pick(types.size())],
+                {.durable = flip(), .auto_delete = flip()});
+            if (flip()) {
+                method.arguments = {{"alternate-exchange", exchange_name()}};
+            }
+            c.send(1, method);
         }
     }
     void bind_something(client& c) {
-        if (pick(3) != 0) {
-            c.send(channel(), bind_queue(queue_name(), exchange_name(), key()));
-        } else {
-            c.send(channel(), unbind_queue(queue_name(), exchange_name(), key()));
+        const amqp::table arguments = flip() ? amqp::table{} : amqp::table{{"h", "1"}};
+        switch (pick(6)) {
+            case 0:
+                c.send(
+                    channel(),
+                    amqp::exchange::bind{0, exchange_name(), exchange_name(), key(), flip(), {}});
+                break;
+            case 1:
+                c.send(
+                    channel(),
+                    amqp::exchange::unbind{0, exchange_name(), exchange_name(), key(), flip(), {}});
+                break;
+            case 2:
+                c.send(channel(), unbind_queue(queue_name(), exchange_name(), key(), arguments));
+                break;
+            default:
+                c.send(channel(), bind_queue(queue_name(), exchange_name(), key(), arguments));
+                break;
         }
     }
     void publish_something(client& c) {
@@ -248,6 +277,17 @@ private:
         m.properties = flip() ? persistent() : amqp::basic_properties{};
         if (pick(10) == 0) {
             m.properties.expiration = std::to_string(pick(100));
+        }
+        if (pick(4) == 0) {
+            m.properties.headers = amqp::table{
+                {"h", "1"},
+                {flip() ? "CC" : "BCC", amqp::field_array{queue_name(), std::string(key())}}};
+        }
+        if (pick(3) == 0) {
+            m.properties.priority = static_cast<std::uint8_t>(pick(5));
+        }
+        if (pick(20) == 0) {
+            m.properties.reply_to = "amq.rabbitmq.reply-to";
         }
         c.publish(channel(), m);
     }
@@ -261,9 +301,12 @@ private:
         if (flip()) {
             c.send(channel(), amqp::basic::cancel{tag, false});
         }
-        c.send(
-            channel(),
-            consume(queue_name(), tag, {.no_ack = pick(4) == 0, .exclusive = pick(15) == 0}));
+        const octets source = pick(10) == 0 ? octets{"amq.rabbitmq.reply-to"} : queue_name();
+        auto method = consume(source, tag, {.no_ack = pick(4) == 0, .exclusive = pick(15) == 0});
+        if (flip()) {
+            method.arguments = {{"x-priority", static_cast<std::int32_t>(pick(3))}};
+        }
+        c.send(channel(), method);
     }
     void settle_something(client& c) {
         const std::uint64_t tag = pick(12);
@@ -276,8 +319,11 @@ private:
         }
     }
     void something_else(client& c) {
-        switch (pick(14)) {
+        switch (pick(17)) {
             case 0: c.send(1, amqp::confirm::select{}); break;
+            case 13: c.send(channel(), amqp::tx::select{}); break;
+            case 14: c.send(channel(), amqp::tx::commit{}); break;
+            case 15: c.send(channel(), amqp::tx::rollback{}); break;
             case 1: c.send(1, prefetch(static_cast<std::uint16_t>(pick(4)), flip())); break;
             case 2: c.send(1, amqp::basic::recover{true}); break;
             case 3: c.send(1, delete_queue(queue_name(), flip(), flip())); break;

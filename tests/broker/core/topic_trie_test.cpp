@@ -11,8 +11,8 @@ namespace {
 
 using words = std::vector<std::string>;
 
-queue* fake_queue(std::uintptr_t number) {
-    return reinterpret_cast<queue*>(number * 64);  // never looked at by the trie
+route_target* fake_queue(std::uintptr_t number) {
+    return reinterpret_cast<route_target*>(number * 64);  // never looked at by the trie
 }
 
 words split(const std::string& text) {
@@ -46,8 +46,8 @@ bool matches(const words& pattern, std::size_t p, const words& key, std::size_t 
            matches(pattern, p + 1, key, k + 1);
 }
 
-std::vector<queue*> match(topic_trie& trie, octets key) {
-    std::vector<queue*> found;
+std::vector<route_target*> match(topic_trie& trie, octets key) {
+    std::vector<route_target*> found;
     trie.match(key, found);
     std::ranges::sort(found);
     return found;
@@ -136,8 +136,8 @@ TEST(TopicTrie, RemovingOneLeavesTheOthers) {
     trie.add("a.b", fake_queue(2));
     trie.add("a.*.c", fake_queue(3));
     trie.remove("a.b.c", fake_queue(1));
-    EXPECT_EQ(match(trie, "a.b.c"), std::vector<queue*>{fake_queue(3)});
-    EXPECT_EQ(match(trie, "a.b"), std::vector<queue*>{fake_queue(2)});
+    EXPECT_EQ(match(trie, "a.b.c"), std::vector<route_target*>{fake_queue(3)});
+    EXPECT_EQ(match(trie, "a.b"), std::vector<route_target*>{fake_queue(2)});
 }
 
 TEST(TopicTrie, AgreesWithANaiveMatcherOnRandomPatterns) {
@@ -163,7 +163,7 @@ TEST(TopicTrie, AgreesWithANaiveMatcherOnRandomPatterns) {
         }
         for (int k = 0; k < 20; ++k) {
             const std::string key = pick({"a", "b", "c", "", "*", "#"}, 6);
-            std::vector<queue*> wanted;
+            std::vector<route_target*> wanted;
             for (std::uintptr_t i = 1; i <= patterns.size(); ++i) {
                 if (matches(split(patterns[i - 1]), 0, split(key), 0)) {
                     wanted.push_back(fake_queue(i));

@@ -1,0 +1,188 @@
+// vhost: the way of a message from an exchange to queues, over bindings between exchanges and
+// alternate exchanges. Rows 137 to 152 of RabbitMQ's behaviour.
+#include "broker/core/channel.hpp"
+#include "broker/core/direct_reply.hpp"
+#include "broker/core/engine.hpp"
+#include "broker/core/vhost.hpp"
+
+namespace lovage::broker {
+
+bool vhost::mark(route_target& reached) const {
+    return std::exchange(reached.route_mark, route_serial_) != route_serial_;
+}
+
+void vhost::find_named(octets key, const publication& what) {
+    if (queue* named = find_queue(key); named != nullptr) {
+        if (mark(*named)) {
+            targets_.push_back(named);
+        }
+    } else if (key.starts_with(reply_address_prefix)) {
+        // Delivered at once and not counted as a route, as RabbitMQ does.
+        const auto found = reply_addresses_.find(key);
+        if (found != reply_addresses_.end() &&
+            std::exchange(found->second.route_mark, route_serial_) != route_serial_) {
+            found->second.taker->deliver_reply(what.parts);
+        }
+    }
+}
+
+void vhost::add_reply_address(const std::string& address, channel& taker) {
+    reply_addresses_[address] = {&taker, 0};
+}
+
+void vhost::remove_reply_address(octets address) {
+    if (const auto found = reply_addresses_.find(address); found != reply_addresses_.end()) {
+        reply_addresses_.erase(found);
+    }
+}
+
+bool vhost::has_reply_address(octets address) const {
+    return reply_addresses_.find(address) != reply_addresses_.end();
+}
+
+void vhost::find_targets(exchange* through, const publication& what) {
+    targets_.clear();
+    ++route_serial_;  // a queue takes one copy and an exchange one look, so that cycles end
+    if (through == nullptr) {
+        find_named(what.parts.routing_key, what);
+        for (const std::string& key : what.copies) {
+            find_named(key, what);
+        }
+        return;
+    }
+    message_headers headers{what.parts.properties};
+    mark(*through);
+    to_visit_.assign(1, through);
+    while (!to_visit_.empty()) {
+        exchange& here = *to_visit_.back();
+        to_visit_.pop_back();
+        matched_.clear();
+        here.match(what.parts.routing_key, headers, matched_);
+        for (const std::string& key : what.copies) {
+            here.match(key, headers, matched_);
+        }
+        if (matched_.empty() && here.alternate()) {
+            if (exchange* other = find_exchange(*here.alternate()); other != nullptr) {
+                matched_.push_back(other);
+            }
+        }
+        for (route_target* reached : matched_) {
+            if (!mark(*reached)) {
+                continue;
+            }
+            if (reached->is_queue()) {
+                targets_.push_back(static_cast<queue*>(reached));
+            } else {
+                to_visit_.push_back(static_cast<exchange*>(reached));
+            }
+        }
+    }
+}
+
+publish_outcome vhost::publish(exchange* through, const publication& what) {
+    find_targets(through, what);
+    return deliver_to_targets(what);
+}
+
+bool vhost::remove_refusing(const publication& what) {
+    refusing_.clear();
+    const std::size_t before = targets_.size();
+    std::erase_if(targets_, [&](queue* target) {
+        if (!target->refuses(what.parts.body.size())) {
+            return false;
+        }
+        if (target->settings().overflow == overflow_mode::reject_publish_dlx &&
+            target->settings().dead_letter_exchange) {
+            refusing_.push_back(target);
+        }
+        return true;
+    });
+    return targets_.size() != before;
+}
+
+message_ptr vhost::create_message(const publication& what, publish_outcome& outcome) {
+    message_ptr made{
+        message::create(owner_.next_message_id(), what.parts, owner_.memory_account())};
+    made->persistent = what.persistent;
+    made->priority = what.priority;
+    made->published_at_ms = what.published_at_ms;
+    made->expiration_ms = what.expiration_ms;
+    if (!what.persistent) {
+        return made;
+    }
+    holdings_.clear();
+    for (const queue* target : targets_) {
+        if (target->settings().durable) {
+            holdings_.push_back({target->id(), 0, false});
+        }
+    }
+    if (!holdings_.empty()) {
+        // All of them hold it before the first can settle it.
+        made->durable_holders = static_cast<std::uint32_t>(holdings_.size());
+        made->location = owner_.log().published(*made, holdings_);
+        outcome.logged = true;
+    }
+    return made;
+}
+
+publish_outcome vhost::deliver_to_targets(const publication& what) {
+    publish_outcome outcome;
+    if (targets_.empty()) {
+        return outcome;
+    }
+    outcome.routed = true;
+    outcome.refused = remove_refusing(what);
+    if (targets_.empty() && refusing_.empty()) {
+        return outcome;
+    }
+    const bool outermost = !std::exchange(delivering_, true);
+    message_ptr made = create_message(what, outcome);
+    for (queue* full : refusing_) {
+        deaths_.push_back({full, {made, 0, false}, "maxlen", false});
+    }
+    for (std::size_t i = 0; i < targets_.size(); ++i) {
+        const bool last = i + 1 == targets_.size();
+        targets_[i]->publish(last ? std::move(made) : made);
+    }
+    if (outermost) {
+        delivering_ = false;
+        dead_letter_waiting();
+    }
+    return outcome;
+}
+
+void vhost::died(queue& from, queued_message item, octets reason) {
+    if (!from.settings().dead_letter_exchange) {
+        from.forget(item);
+        return;
+    }
+    deaths_.push_back({&from, std::move(item), reason, true});
+    dead_letter_waiting();
+}
+
+void vhost::dead_letter_waiting() {
+    if (std::exchange(delivering_, true)) {
+        return;
+    }
+    while (!deaths_.empty() && owner_.take_dead_letter()) {
+        const dead_message next = deaths_.pop_front();
+        dead_letter(*next.from, *next.item.body, next.reason);
+        if (next.was_held) {
+            next.from->forget(next.item);
+        }
+    }
+    delivering_ = false;
+}
+
+void vhost::forget_dead_of(queue& gone) {
+    for (std::size_t left = deaths_.size(); left > 0; --left) {
+        dead_message next = deaths_.pop_front();
+        if (next.from != &gone) {
+            deaths_.push_back(std::move(next));
+        } else if (next.was_held) {
+            gone.forget(next.item);
+        }
+    }
+}
+
+}  // namespace lovage::broker

@@ -1,0 +1,157 @@
+// What was declared is there after a restart, by the broker's own log: bindings of all kinds,
+// arguments of queues and exchanges, the order of what they hold.
+#include "tests/broker/server/wire_client.hpp"
+
+#include <lovage/broker_error.hpp>
+#include <lovage/connection.hpp>
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+namespace lovage::broker::test {
+namespace {
+
+/// A broker that is stopped and started again on the same directory.
+class Restart : public testing::Test {
+protected:
+    Restart() { start(); }
+
+    void start() {
+        server_options options;
+        options.data_directory = (folder_.path() / "data").string();
+        broker_ = std::make_unique<server>(options);
+        broker_->start();
+        client_ = std::make_unique<connection>(broker_->url());
+    }
+    void restart() {
+        client_->close();
+        broker_->stop();
+        start();
+    }
+    [[nodiscard]] connection& client() { return *client_; }
+    /// Exchange to exchange, which lovage::connection has no call for.
+    void join(octets source, octets target, octets key) {
+        wire_client wire{broker_->port()};
+        wire.call<amqp::exchange::bind_ok>(amqp::exchange::bind{0, target, source, key, false, {}});
+    }
+    void part(octets source, octets target, octets key) {
+        wire_client wire{broker_->port()};
+        wire.call<amqp::exchange::unbind_ok>(
+            amqp::exchange::unbind{0, target, source, key, false, {}});
+    }
+    [[nodiscard]] bool routed(const std::string& exchange, const std::string& key) {
+        return routed(exchange, key, message("m"));
+    }
+    [[nodiscard]] bool routed(
+        const std::string& exchange,
+        const std::string& key,
+        const message& what) {
+        try {
+            client().publish(exchange, key, what);
+            return true;
+        } catch (const broker_error& refused) {
+            EXPECT_EQ(refused.code(), broker_errc::unroutable) << refused.what();
+            return false;
+        }
+    }
+    /// Takes the queue's head.
+    std::string take(const std::string& queue) {
+        auto got = client().get(queue);
+        if (!got) {
+            return "nothing";
+        }
+        got->ack();
+        return got->message.body;
+    }
+
+private:
+    temporary_folder folder_;
+    std::unique_ptr<server> broker_;
+    std::unique_ptr<connection> client_;
+};
+
+TEST_F(Restart, KeepsBindingsBetweenExchanges) {
+    client().declare_exchange("first", "topic");
+    client().declare_exchange("second", "fanout");
+    client().declare_queue("q");
+    client().bind("q", "second", "");
+    join("first", "second", "a.*");
+    join("first", "second", "b");
+    part("first", "second", "b");
+    ASSERT_TRUE(routed("first", "a.b"));
+
+    restart();
+
+    EXPECT_TRUE(routed("first", "a.c"));
+    EXPECT_FALSE(routed("first", "b"));
+    EXPECT_EQ(client().queue_status("q").messages, 2U);
+}
+
+TEST_F(Restart, KeepsHeadersBindingsAndAlternateExchanges) {
+    exchange_options options;
+    options.arguments = {{"alternate-exchange", "others"}};
+    client().declare_exchange("by-headers", "headers", options);
+    client().declare_exchange("others", "fanout");
+    client().declare_queue("pdf");
+    client().declare_queue("rest");
+    client().bind("pdf", "by-headers", "", {{"x-match", "any"}, {"format", "pdf"}});
+    client().bind("rest", "others", "");
+
+    restart();
+
+    message pdf("pdf");
+    pdf.headers = {{"format", "pdf"}};
+    EXPECT_TRUE(routed("by-headers", "", pdf));
+    EXPECT_TRUE(routed("by-headers", "", message("other")));
+    EXPECT_EQ(take("pdf"), "pdf");
+    EXPECT_EQ(take("pdf"), "nothing");
+    EXPECT_EQ(take("rest"), "other");
+}
+
+TEST_F(Restart, KeepsPrioritiesAndLimits) {
+    queue_options options;
+    options.arguments = {{"x-max-priority", 9}, {"x-max-length", 3}};
+    client().declare_queue("q", options);
+    for (const int priority : {1, 9, 5}) {
+        message what(std::to_string(priority));
+        what.priority = static_cast<std::uint8_t>(priority);
+        client().publish("", "q", what);
+    }
+
+    restart();
+
+    client().declare_queue("q", options);
+    message high("8");
+    high.priority = std::uint8_t{8};
+    client().publish("", "q", high);  // the lowest, 1, goes
+    for (const char* body : {"9", "8", "5", "nothing"}) {
+        EXPECT_EQ(take("q"), body);
+    }
+}
+
+TEST_F(Restart, KeepsQuorumQueuesAndTheirDeliveryCounts) {
+    queue_options options;
+    options.arguments = {{"x-queue-type", "quorum"}, {"x-delivery-limit", 2}};
+    client().declare_queue("q", options);
+    client().publish("", "q", message("poison"));
+    const auto bounce = [&] {
+        auto got = client().get("q");
+        ASSERT_TRUE(got.has_value());
+        got->nack();
+        // Its way to the broker is the same as that of what asks.
+        EXPECT_LE(client().queue_status("q").messages, 1U);
+    };
+    bounce();
+    bounce();
+
+    restart();
+
+    client().declare_queue("q", options);
+    EXPECT_EQ(client().queue_status("q").messages, 1U);
+    bounce();
+    EXPECT_EQ(client().queue_status("q").messages, 0U);
+}
+
+}  // namespace
+}  // namespace lovage::broker::test
