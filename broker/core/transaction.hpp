@@ -2,6 +2,7 @@
 // passed all their checks; they are routed when they are committed. Owned by the channel.
 #pragma once
 
+#include "broker/core/channel.hpp"
 #include "broker/core/vhost.hpp"
 
 #include <string>
