@@ -59,7 +59,7 @@ fault channel::on(const amqp::basic::qos& in) {
             amqp::reply_code::not_implemented,
             "prefetch_size!=0 (" + std::to_string(in.prefetch_size) + ")");
     }
-    if (in.global) {
+    if (in.global || owner_.standard_prefetch()) {
         prefetch_channel_ = in.prefetch_count;
         consumers_ready();
     } else {

@@ -41,6 +41,9 @@ public:
     [[nodiscard]] engine& owner() const { return owner_; }
     [[nodiscard]] vhost& home() const { return *vhost_; }
     [[nodiscard]] const client_capabilities& capabilities() const { return capabilities_; }
+    /// basic.qos without the global bit limits the channel, as AMQP 0-9-1 has it, and not each new
+    /// consumer, as RabbitMQ has it.
+    [[nodiscard]] bool standard_prefetch() const { return standard_prefetch_; }
     [[nodiscard]] const std::string& user_name() const { return user_name_; }
     [[nodiscard]] std::size_t frame_max() const { return frame_max_; }
 
@@ -121,6 +124,7 @@ private:
     byte_buffer& output_;
     state state_ = state::protocol_header;
     client_capabilities capabilities_;
+    bool standard_prefetch_ = false;
     std::string user_name_;
     vhost* vhost_ = nullptr;
     std::size_t frame_max_ = amqp::frame_size_min;

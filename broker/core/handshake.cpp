@@ -11,6 +11,15 @@ namespace {
 
 const fault silence{fault::scope::silent, {}, {}};
 
+constexpr octets rabbitmq_product = "RabbitMQ";
+
+/// kombu and with it Celery, which take a broker that does not call itself RabbitMQ at the
+/// standard's word: without the global bit, basic.qos is for the whole channel.
+bool is_py_amqp(const amqp::table& client_properties) {
+    const amqp::field_value* product = client_properties.find("product");
+    return product != nullptr && product->text() == octets{"py-amqp"};
+}
+
 client_capabilities read_capabilities(const amqp::table& client_properties) {
     return {
         amqp::has_capability(client_properties, "consumer_cancel_notify"),
@@ -84,6 +93,8 @@ fault connection::on_handshake(const amqp::frame& in) {
 
 fault connection::on_start_ok(const amqp::connection::start_ok& in) {
     capabilities_ = read_capabilities(in.client_properties);
+    standard_prefetch_ =
+        owner_.options().product != rabbitmq_product && is_py_amqp(in.client_properties);
     std::optional<login> given;
     if (in.mechanism == "PLAIN") {
         given = read_plain(in.response.value);

@@ -55,7 +55,10 @@ engine_options engine_options_of(const server_options& options) {
     for (const auto& account : options.users) {
         result.users.push_back({account.name, account.password, account.loopback_only});
     }
-    result.version = LOVAGE_VERSION;
+    if (!options.product.empty()) {
+        result.product = options.product;
+    }
+    result.version = options.product_version.empty() ? LOVAGE_VERSION : options.product_version;
     result.heartbeat_seconds = options.heartbeat_seconds;
     result.message_octets_max = options.message_octets_max;
     result.memory_octets_max =

@@ -53,6 +53,10 @@ po::options_description describe() {
         "name:password; may be given again (default: guest:guest, from this machine only)");
     add("memory-limit", po::value<std::uint64_t>(), "octets of messages in memory (default: 40 %)");
     add("heartbeat", po::value<unsigned>()->default_value(60), "seconds offered to clients");
+    add("product",
+        po::value<std::string>(),
+        "what clients are told to be connected to (default: lovage)");
+    add("product-version", po::value<std::string>(), "and its version");
     add("log-level",
         po::value<std::string>()->default_value("info"),
         "trace, debug, info, warning, error or off");
@@ -70,6 +74,13 @@ std::uint16_t port_of(const po::variables_map& values, const char* name) {
 
 server_options server_options_of(const po::variables_map& values) {
     server_options options;
+    for (const auto& [name, into] :
+         {std::pair{"product", &options.product},
+          std::pair{"product-version", &options.product_version}}) {
+        if (values.contains(name)) {
+            *into = values[name].as<std::string>();
+        }
+    }
     options.bind = values["bind"].as<std::string>();
     options.port = port_of(values, "port");
     options.data_directory = values.contains("data-dir") ? values["data-dir"].as<std::string>()

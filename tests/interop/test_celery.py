@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -264,3 +265,55 @@ class CppCallsPython(CeleryTest):
         done = self.lovage("call", "py.add", "--args", "[1,2]", "--queue", "nobody.works.here",
                            "--timeout", "1")
         self.assertEqual((done.returncode, done.stdout), (2, b""), done.stderr)
+
+
+class Prefetch(CeleryTest):
+    """A Celery worker raises and lowers its prefetch count while it consumes; how it asks for that
+    depends on what the broker calls itself."""
+
+    COUNT = 4
+    QUEUES = ("prefetch1", "prefetch2")
+
+    def start_worker(self):
+        """One process, so that it can be killed while a task sleeps."""
+        environment = {**os.environ, "LOVAGE_BROKER_URL": url(),
+                       "LOVAGE_CELERY_QUEUE": self.QUEUES[0], "LOVAGE_CELERY_PREFIX": "prefetch",
+                       "PYTHONDONTWRITEBYTECODE": "1", "C_FORCE_ROOT": "1"}
+        process = harness.spawn(
+            [sys.executable, "-m", "celery", "-A", "celery_app", "worker", "-P", "solo", "-Q",
+             ",".join(self.QUEUES), "-n", "prefetch@interop", "--prefetch-multiplier",
+             str(self.COUNT), "--without-gossip", "--without-mingle"],
+            env=environment, cwd=HERE, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+        self.addCleanup(harness.end, process, signal.SIGKILL)
+
+    def send(self, name, *args, queue=0, **options):
+        return self.app.send_task(f"prefetch.{name}", args, queue=self.QUEUES[queue], **options)
+
+    def ready(self):
+        """Messages that are in no worker's hands."""
+        wire = self.wire()
+        wire.open(1)
+        counts = [wire.declare(1, queue, durable=True, passive=True)[1] for queue in self.QUEUES]
+        wire.close()
+        return sum(counts)
+
+    def test_tasks_that_wait_for_their_time_do_not_stall_the_others(self):
+        waiting = 3 * self.COUNT
+        for number in range(waiting):
+            self.send("add", number, 1, countdown=3600)
+        prompt = self.send("add", 1, 2)
+        self.start_worker()
+        self.assertEqual(self.value(prompt), 3)
+        harness.wait_for(lambda: self.ready() == 0, what="the worker holds what waits")
+        self.assertEqual(self.value(self.send("add", 2, 3)), 5)
+
+    def test_count_holds_for_all_queues_of_a_worker_together(self):
+        first = self.send("add", 1, 2)
+        others = 5 * self.COUNT
+        for number in range(others):
+            self.send("sleep", 3600, queue=number % 2)
+        self.start_worker()
+        self.assertEqual(self.value(first), 3)
+        harness.wait_for(lambda: self.ready() <= others - self.COUNT, what="a full prefetch")
+        self.assertEqual(self.ready(), others - self.COUNT)

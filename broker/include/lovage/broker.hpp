@@ -60,6 +60,11 @@ struct server_options {
     std::uint64_t message_octets_max = 128ULL * 1024 * 1024;
     /// Offered to clients, in seconds; 0 is none.
     std::uint16_t heartbeat_seconds = 60;
+    /// What clients are told to be connected to, for those that insist: server-properties product
+    /// and version. Empty: lovage and its version. As "RabbitMQ" every client gets RabbitMQ's
+    /// meaning of basic.qos.
+    std::string product;
+    std::string product_version;
     /// Nominal size of a file of the log, octets.
     std::uint64_t log_file_octets = 64ULL * 1024 * 1024;
 };

@@ -382,6 +382,44 @@ TEST_F(Delivery, PrefetchHoldsForConsumersStartedAfterwards) {
     EXPECT_EQ(count["before"], 3);
 }
 
+TEST_F(Delivery, PrefetchOfKombuIsForTheChannelAsItDeducesFromTheProduct) {
+    client& kombu = broker.connect({.product = "py-amqp"});
+    declare(peer, "r");
+    limit(kombu, 2);
+    start_consumer(kombu, 1, "q", "one");
+    start_consumer(kombu, 1, "r", "other");
+    publish({"a", "b", "c"});
+    publish({"d"}, "r");
+    EXPECT_EQ(kombu.expect_bodies(1, 2), (bodies{"a", "b"}));
+    kombu.expect_nothing();
+
+    limit(kombu, 3);
+    kombu.expect_delivery(1);
+    kombu.expect_nothing();
+    limit(kombu, 2);
+    kombu.ack(1, 1);
+    kombu.expect_nothing();
+    kombu.ack(1, 2);
+    kombu.expect_delivery(1);
+}
+
+TEST(Prefetch, OfKombuIsRabbitMqsOnABrokerThatCallsItselfRabbitMq) {
+    engine_options options;
+    options.product = "RabbitMQ";
+    options.version = "3.10.8";
+    broker_under_test broker{options};
+    client& kombu = broker.connect({.product = "py-amqp"});
+    declare(kombu, "q");
+    start_consumer(kombu, 1, "q", "tag");
+    kombu.send(1, prefetch(1, false));
+    kombu.expect<amqp::basic::qos_ok>(1);
+    for (const char* text : {"a", "b"}) {
+        kombu.publish(1, {"", "q", text});
+    }
+
+    EXPECT_EQ(kombu.expect_bodies(1, 2), (bodies{"a", "b"}));
+}
+
 TEST_F(Delivery, PrefetchOneGivesOneAtATime) {
     limit(peer, 1);
     start_consumer(peer, 1, "q", "tag");

@@ -52,6 +52,7 @@ struct login_options {
     std::uint16_t channel_max = 2047;
     std::uint32_t frame_max = 131072;
     std::uint16_t heartbeat = 0;
+    std::string product = "test";  ///< in the client-properties
 };
 
 class broker_under_test;

@@ -80,6 +80,7 @@ amqp::basic_properties persistent() {
 amqp::connection::start_ok plain_login(octets response, const login_options& how) {
     amqp::connection::start_ok m;
     m.client_properties = {
+        {"product", octets{how.product}},
         {"capabilities",
          amqp::table{
              {"consumer_cancel_notify", how.consumer_cancel_notify},
