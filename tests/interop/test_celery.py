@@ -137,7 +137,8 @@ class TaskCases:
         self.assertIn("seen", repr(result.result))
 
     def test_retries_end_in_success(self):
-        self.value(self.call(f"{self.prefix}.flaky", 2), 60)
+        # Celery tells the retries, our demo task its attempts.
+        self.assertIn(self.value(self.call(f"{self.prefix}.flaky", 2), 60), (2, 3))
 
     def test_countdown(self):
         started = time.monotonic()
@@ -272,29 +273,32 @@ class Prefetch(CeleryTest):
     depends on what the broker calls itself."""
 
     COUNT = 4
-    QUEUES = ("prefetch1", "prefetch2")
+
+    def setUp(self):
+        super().setUp()
+        self.queues = [self.name("prefetch") for _ in range(2)]
 
     def start_worker(self):
         """One process, so that it can be killed while a task sleeps."""
         environment = {**os.environ, "LOVAGE_BROKER_URL": url(),
-                       "LOVAGE_CELERY_QUEUE": self.QUEUES[0], "LOVAGE_CELERY_PREFIX": "prefetch",
+                       "LOVAGE_CELERY_QUEUE": self.queues[0], "LOVAGE_CELERY_PREFIX": "prefetch",
                        "PYTHONDONTWRITEBYTECODE": "1", "C_FORCE_ROOT": "1"}
         process = harness.spawn(
             [sys.executable, "-m", "celery", "-A", "celery_app", "worker", "-P", "solo", "-Q",
-             ",".join(self.QUEUES), "-n", "prefetch@interop", "--prefetch-multiplier",
+             ",".join(self.queues), "-n", "prefetch@interop", "-c", "1", "--prefetch-multiplier",
              str(self.COUNT), "--without-gossip", "--without-mingle"],
             env=environment, cwd=HERE, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
         self.addCleanup(harness.end, process, signal.SIGKILL)
 
     def send(self, name, *args, queue=0, **options):
-        return self.app.send_task(f"prefetch.{name}", args, queue=self.QUEUES[queue], **options)
+        return self.app.send_task(f"prefetch.{name}", args, queue=self.queues[queue], **options)
 
     def ready(self):
         """Messages that are in no worker's hands."""
         wire = self.wire()
         wire.open(1)
-        counts = [wire.declare(1, queue, durable=True, passive=True)[1] for queue in self.QUEUES]
+        counts = [wire.declare(1, queue, durable=True, passive=True)[1] for queue in self.queues]
         wire.close()
         return sum(counts)
 
@@ -315,5 +319,6 @@ class Prefetch(CeleryTest):
             self.send("sleep", 3600, queue=number % 2)
         self.start_worker()
         self.assertEqual(self.value(first), 3)
-        harness.wait_for(lambda: self.ready() <= others - self.COUNT, what="a full prefetch")
-        self.assertEqual(self.ready(), others - self.COUNT)
+        # The first one may still count: its worker acknowledges when it next looks at its socket.
+        harness.wait_for(lambda: self.ready() <= others + 1 - self.COUNT, what="a full prefetch")
+        self.assertGreaterEqual(self.ready(), others - self.COUNT)
