@@ -137,7 +137,7 @@ private:
     void return_unroutable(const message::parts& what);
     void confirm(const publish_outcome& outcome);
 
-    void hold(const publication& what);
+    fault hold(const publication& what);
     void hold_settlements(std::uint64_t tag, bool multiple, verdict how);
     /// Ends the transaction's content, counted out of memory; the next begins empty.
     transaction take_held();

@@ -129,8 +129,7 @@ fault channel::publish_content() {
     what.published_at_ms = engine_.wall_ms();
     what.expiration_ms = properties.expiration_ms;
     if (transaction_) {
-        hold(what);
-        return no_fault;
+        return hold(what);
     }
     const publish_outcome outcome = home_.publish(through, what);
     if (!outcome.routed && publish_mandatory_) {

@@ -55,11 +55,17 @@ fault channel::on(const amqp::tx::select&) {
     return no_fault;
 }
 
-void channel::hold(const publication& what) {
+fault channel::hold(const publication& what) {
     const held_publish& held = transaction_->publishes.emplace_back(what, publish_mandatory_);
     const std::size_t size = held.footprint();
     transaction_->octets_held += size;
     engine_.memory_account() += size;
+    const auto& options = engine_.options();
+    if (transaction_->octets_held >
+        std::min(options.transaction_octets_max, options.memory_octets_max / 2)) {
+        return connection_fault(amqp::reply_code::resource_error, "the transaction holds too much");
+    }
+    return no_fault;
 }
 
 transaction channel::take_held() {

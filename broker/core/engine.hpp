@@ -43,6 +43,8 @@ struct engine_options {
     std::uint64_t message_octets_max = 128ULL * 1024 * 1024;
     /// Messages and contents in memory above which publishers are made to wait.
     std::uint64_t memory_octets_max = 1ULL << 30;
+    /// What one transaction may hold. Above memory_octets_max it would wait for itself to end.
+    std::uint64_t transaction_octets_max = 256ULL * 1024 * 1024;
     /// Octets waiting to be sent on one connection above which its consumers get nothing more.
     std::size_t output_octets_high = 1024 * 1024;
     /// Dead letters that one event sends on; the rest waits for the next, because clients can make

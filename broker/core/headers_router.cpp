@@ -16,8 +16,17 @@ using entry = amqp::table::entry;
 constexpr octets match_argument = "x-match";
 
 std::vector<entry> sorted_by_name(const amqp::table& unsorted) {
-    std::vector<entry> entries{unsorted.begin(), unsorted.end()};
-    std::ranges::stable_sort(entries, {}, &entry::first);
+    std::vector<std::pair<octets, const entry*>> order;  // equal names by their places
+    order.reserve(unsorted.size());
+    for (const entry& each : unsorted) {
+        order.emplace_back(each.first, &each);
+    }
+    std::ranges::sort(order);
+    std::vector<entry> entries;
+    entries.reserve(order.size());
+    for (const auto& [name, at] : order) {
+        entries.push_back(*at);
+    }
     return entries;
 }
 

@@ -188,6 +188,18 @@ TEST_F(Consumers, DeliveryLimitCountsLostChannelsAndConnections) {
     EXPECT_EQ(broker.status("q").ready, 0U);
 }
 
+TEST_F(Consumers, DeliveryLimitIsNotReachedByWhatIsNotCounted) {
+    declare(peer, "q", durable, {{"x-delivery-limit", std::int32_t{1}}});
+    publish("q", {"m"});
+    start(peer, "q", "c", {{"x-uncounted-requeue", true}});
+    for (int i = 0; i < 5; ++i) {
+        peer.nack(1, peer.expect_delivery(1).delivery_tag, true);
+    }
+    const auto got = peer.expect_delivery(1);
+    EXPECT_EQ(got.body, "m");
+    peer.ack(1, got.delivery_tag);
+}
+
 class Quorum : public Consumers {
 protected:
     table quorum(table more = {}) {

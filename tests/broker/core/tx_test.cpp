@@ -203,6 +203,20 @@ TEST_F(Transactions, WhatIsHeldCountsAsMemory) {
     EXPECT_EQ(broker.broker().memory_octets(), before);
 }
 
+TEST(Transaction, HoldsAtMostHalfOfTheMemory) {
+    engine_options options;
+    options.memory_octets_max = 10'000;
+    broker_under_test broker{options};
+    client& peer = broker.connect();
+    peer.send(1, amqp::tx::select{});
+    peer.expect<amqp::tx::select_ok>(1);
+    peer.publish(1, {"", "q", std::string(3000, 'x')});
+    peer.expect_nothing();
+    peer.publish(1, {"", "q", std::string(3000, 'x')});
+    peer.expect_connection_error({60, 40}, "506 the transaction holds too much");
+    EXPECT_EQ(broker.broker().memory_octets(), 0U);
+}
+
 TEST_F(Transactions, RecoverLeavesWhatIsSettledAlone) {
     fill({"a", "b"});
     const std::uint64_t first = get();
