@@ -38,7 +38,7 @@ std::size_t held_publish::footprint() const {
     std::size_t size = sizeof(held_publish) + exchange.size() + routing_key.size() +
                        properties.size() + body.size();
     for (const std::string& key : copies) {
-        size += sizeof key + key.size();
+        size += sizeof(std::string) + key.size();
     }
     return size;
 }

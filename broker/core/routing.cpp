@@ -140,9 +140,11 @@ publish_outcome vhost::deliver_to_targets(const publication& what) {
     for (queue* full : refusing_) {
         deaths_.push_back({full, {made, 0, false}, "maxlen", false});
     }
-    for (std::size_t i = 0; i < targets_.size(); ++i) {
-        const bool last = i + 1 == targets_.size();
-        targets_[i]->publish(last ? std::move(made) : made);
+    for (std::size_t i = 0; i + 1 < targets_.size(); ++i) {
+        targets_[i]->publish(made);
+    }
+    if (!targets_.empty()) {
+        targets_.back()->publish(std::move(made));
     }
     if (outermost) {
         delivering_ = false;
