@@ -38,6 +38,8 @@ struct unacked_delivery {
     bool consumed = false;       ///< counts for the channel's prefetch, also after a cancel
     bool requeue_counts = true;  ///< consumer::counts_requeues when it was delivered
     bool held = false;           ///< settled by the transaction, once that is committed
+    bool late = false;           ///< taken back: its queue has the message, not `item`
+    std::uint32_t late_at = 0;   ///< engine::coarse_now() at which it is taken back; 0: never
     queued_message item;
 };
 
@@ -75,6 +77,8 @@ public:
     /// The queue of the consumer that had this tag was deleted.
     void tell_cancelled(octets tag);
 
+    /// Takes back what consumers have kept for too long.
+    void tick();
     /// The connection has room for output again.
     void consumers_ready();
     /// Sends the confirms that are due; true while some still wait for the disk.
@@ -150,6 +154,8 @@ private:
     [[nodiscard]] std::size_t find_unacked(std::uint64_t tag) const;
     void trim_unacked();
     void requeue_all(verdict how);
+    [[nodiscard]] std::uint32_t late_at(const queue& source);
+    void take_back(unacked_delivery& late);
     void write_delivery(const consumer& taker, std::uint64_t tag, const queued_message& item);
     void write_content(const queued_message& item);
     void write_content(const message::parts& what);
@@ -176,6 +182,7 @@ private:
     std::unique_ptr<reply_consumer> replies_;  // null: takes no direct replies
 
     ring<unacked_delivery> unacked_;
+    std::uint32_t earliest_late_ = 0;     // no unacked delivery is late before; 0: none ever is
     std::size_t settled_in_unacked_ = 0;  // entries that are settled, but not at the front
     std::uint64_t last_delivery_tag_ = 0;
 

@@ -172,7 +172,11 @@ fault channel::on(const amqp::basic::get& in) {
         static_cast<std::uint32_t>(source->ready_count())});
     write_content(*item);
     if (!in.no_ack) {
-        unacked_.push_back({tag, source, nullptr, false, true, false, std::move(*item)});
+        unacked_delivery open;
+        open.tag = tag;
+        open.source = source;
+        open.item = std::move(*item);
+        unacked_.push_back(std::move(open));
     }
     return no_fault;
 }
@@ -186,8 +190,15 @@ void channel::deliver(consumer& taker, queued_message item) {
         if (owner_.blocked()) {
             engine_.note_blocked_holder();
         }
-        unacked_.push_back(
-            {tag, taker.source, &taker, true, taker.counts_requeues, false, std::move(item)});
+        unacked_delivery open;
+        open.tag = tag;
+        open.source = taker.source;
+        open.taker = &taker;
+        open.consumed = true;
+        open.requeue_counts = taker.counts_requeues;
+        open.late_at = late_at(*taker.source);
+        open.item = std::move(item);
+        unacked_.push_back(std::move(open));
     }
 }
 

@@ -2,6 +2,7 @@
 #include "broker/core/connection_send.hpp"
 #include "broker/core/transaction.hpp"
 
+#include <algorithm>
 #include <cassert>
 
 namespace lovage::broker {
@@ -43,8 +44,9 @@ std::size_t channel::find_unacked(std::uint64_t tag) const {
 }
 
 void channel::settle_one(std::size_t index, verdict how) {
-    unacked_delivery done =
-        std::exchange(unacked_[index], {unacked_[index].tag, {}, {}, {}, {}, {}, {}});
+    unacked_delivery settled;
+    settled.tag = unacked_[index].tag;
+    unacked_delivery done = std::exchange(unacked_[index], std::move(settled));
     ++settled_in_unacked_;
     if (done.consumed) {
         --outstanding_;
@@ -52,9 +54,12 @@ void channel::settle_one(std::size_t index, verdict how) {
     if (done.taker != nullptr) {
         --done.taker->outstanding;
         if (!done.taker->waiting && can_take(*done.taker)) {
-            done.source->consumer_ready(*done.taker);
-            engine_.schedule(*done.source);
+            done.taker->source->consumer_ready(*done.taker);
+            engine_.schedule(*done.taker->source);
         }
+    }
+    if (done.late) {
+        return;  // only its place with the consumer was left
     }
     switch (how) {
         case verdict::ack: done.source->settled(done.item); break;
@@ -157,6 +162,52 @@ void channel::requeue_all(verdict how) {
     }
     trim_unacked();
     assert(transaction_ || (unacked_.empty() && settled_in_unacked_ == 0));
+}
+
+std::uint32_t channel::late_at(const queue& source) {
+    const std::uint64_t timeout_ms =
+        source.settings().consumer_timeout_ms.value_or(engine_.options().consumer_timeout_ms);
+    if (timeout_ms == 0) {
+        return 0;
+    }
+    const std::uint32_t at = engine_.coarse_after(timeout_ms);
+    earliest_late_ = earliest_late_ == 0 ? at : std::min(earliest_late_, at);
+    owner_.times_deliveries = true;
+    return at;
+}
+
+/// The message goes to somebody else. The place with the consumer stays taken: whoever has not
+/// answered yet gets nothing in its stead, and a late answer is no error.
+void channel::take_back(unacked_delivery& late) {
+    late.late = true;
+    engine_.log(
+        log_level::warning,
+        format_log_line(
+            "consumer_timeout",
+            {{"queue", late.source->name()},
+             {"consumer", late.taker == nullptr ? std::string() : late.taker->tag},
+             {"peer", owner_.peer_name()}}));
+    late.source->requeue(std::exchange(late.item, {}), true);
+}
+
+void channel::tick() {
+    const std::uint32_t now = engine_.coarse_now();
+    if (earliest_late_ == 0 || earliest_late_ > now) {
+        return;
+    }
+    earliest_late_ = 0;
+    for (std::size_t i = 0; i < unacked_.size(); ++i) {
+        unacked_delivery& open = unacked_[i];
+        if (!is_open(open) || open.late || open.late_at == 0) {
+            continue;
+        }
+        if (open.late_at <= now) {
+            take_back(open);
+        } else {
+            earliest_late_ =
+                earliest_late_ == 0 ? open.late_at : std::min(earliest_late_, open.late_at);
+        }
+    }
 }
 
 fault channel::on(const amqp::basic::recover& in) {

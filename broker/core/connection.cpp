@@ -368,6 +368,11 @@ void connection::tick() {
         owner_.close(*this);
         return;
     }
+    if (times_deliveries) {
+        for (const auto& [number, open] : channels_) {
+            open->tick();
+        }
+    }
     if (state_ != state::running || heartbeat_ == seconds{0}) {
         return;
     }

@@ -83,6 +83,9 @@ public:
     void input_resumed();
     /// Octets of contents that are not complete, over all channels.
     std::size_t unfinished_octets = 0;
+    /// Some delivery of its channels may become late.
+    bool times_deliveries = false;
+    [[nodiscard]] const std::string& peer_name() const { return peer_.name; }
 
 private:
     enum class state {

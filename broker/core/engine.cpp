@@ -3,12 +3,14 @@
 #include "broker/core/connection_send.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace lovage::broker {
 namespace {
 
 /// Publishers go on when this much of the memory limit is in use again at most.
 constexpr double alarm_ends_at = 0.8;
+constexpr milliseconds coarse_unit{100};
 /// How far above the limit those may go on who hold deliveries.
 constexpr double reserve_ends_at = 1.25;
 
@@ -98,6 +100,7 @@ void engine::begin(clock_reading clock) {
     clock_ = clock;
     dead_letters_left_ = options_.dead_letters_per_event;
     if (first) {
+        started_ = clock_.now;
         // Recovery has no clock: restored queues count as unused from now on.
         std::ranges::for_each(idle_watched_, &queue::used);
     }
@@ -365,7 +368,7 @@ void engine::schedule(queue& what) {
 }
 
 void engine::expiry_changed(queue& what) {
-    const auto due = what.head_expires_at_ms();
+    const auto due = what.next_expires_at_ms();
     if (due == what.expiry_scheduled_ms) {
         return;
     }
@@ -438,6 +441,18 @@ void engine::wait_for_disk(connection& what) {
         waiting_for_disk_.push_back(what.id());
     }
 }
+std::uint32_t engine::coarse_now() const {
+    return static_cast<std::uint32_t>((clock_.now - started_) / coarse_unit) + 1;
+}
+
+std::uint32_t engine::coarse_after(std::uint64_t ms) const {
+    const auto lived = std::chrono::ceil<milliseconds>(clock_.now - started_);
+    const std::uint64_t at = static_cast<std::uint64_t>(lived.count()) + ms;
+    constexpr std::uint64_t unit = coarse_unit.count();
+    constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max() - 1;
+    return static_cast<std::uint32_t>(std::min((at + unit - 1) / unit, most)) + 1;
+}
+
 void engine::block(connection& what) {
     blocked_.push_back(what.id());
     holders_blocked_ = holders_blocked_ || what.holds_deliveries();

@@ -45,6 +45,8 @@ struct engine_options {
     std::uint64_t memory_octets_max = 1ULL << 30;
     /// What one transaction may hold. Above memory_octets_max it would wait for itself to end.
     std::uint64_t transaction_octets_max = 256ULL * 1024 * 1024;
+    /// How long consumers may keep deliveries of queues without x-consumer-timeout; 0: for ever.
+    std::uint64_t consumer_timeout_ms = 0;
     /// Octets waiting to be sent on one connection above which its consumers get nothing more.
     std::size_t output_octets_high = 1024 * 1024;
     /// Dead letters that one event sends on; the rest waits for the next, because clients can make
@@ -158,6 +160,10 @@ public:
     [[nodiscard]] const engine_options& options() const { return options_; }
     [[nodiscard]] journal& log() { return log_; }
     [[nodiscard]] time_point now() const { return clock_.now; }
+    /// Tenths of a second since the start, from 1 on: now, rounded down, and in so many
+    /// milliseconds, rounded up.
+    [[nodiscard]] std::uint32_t coarse_now() const;
+    [[nodiscard]] std::uint32_t coarse_after(std::uint64_t ms) const;
     [[nodiscard]] std::uint64_t wall_ms() const {
         return static_cast<std::uint64_t>(clock_.wall.time_since_epoch().count());
     }
@@ -233,6 +239,7 @@ private:
     journal& log_;
     random_source random_;
     clock_reading clock_{};
+    time_point started_{};  ///< the first time that was told
     effects effects_;
 
     octets_map<std::unique_ptr<vhost>> vhosts_;

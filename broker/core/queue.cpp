@@ -8,6 +8,12 @@
 #include <cassert>
 
 namespace lovage::broker {
+namespace {
+
+/// Deadlines of messages that are gone are swept out when there are so many more than ready ones.
+constexpr std::size_t deadlines_slack = 64;
+
+}  // namespace
 
 queue::queue(queue_id id, vhost& home, queue_settings settings, connection_id owner)
     : route_target(kind::queue),
@@ -37,6 +43,7 @@ void queue::publish(message_ptr body) {
         }
     }
     ready_octets_ += item.body->body().size();
+    note_expiry(*item.body);
     ready_.push_back(std::move(item));
     if (limited_ && over_limit(ready_.size(), ready_octets_)) {
         dispatch();  // what a consumer has room for is not too much
@@ -60,6 +67,7 @@ void queue::trim() {
 void queue::restore(queued_message found) {
     ++found.body->durable_holders;
     ready_octets_ += found.body->body().size();
+    note_expiry(*found.body);
     ready_.push_back(std::move(found));
     home_.owner().expiry_changed(*this);
 }
@@ -128,6 +136,7 @@ std::size_t queue::purge() {
         forget(pop_ready());
     }
     ready_.clear();
+    deadlines_ = {};
     home_.owner().expiry_changed(*this);
     return count;
 }
@@ -212,6 +221,7 @@ void queue::requeue(queued_message back, bool counted) {
         home_.owner().log().returned(id_, back.body->id(), back.delivery_count);
     }
     ready_octets_ += back.body->body().size();
+    note_expiry(*back.body);
     ready_.insert(std::move(back));
     if (limited_) {
         trim();
@@ -233,6 +243,7 @@ void queue::mark_deleted() {
         forget(pop_ready());
     }
     ready_.clear();
+    deadlines_ = {};
     home_.owner().expiry_changed(*this);
 }
 
@@ -251,10 +262,45 @@ std::optional<std::uint64_t> queue::head_expires_at_ms() const {
     return ready_.empty() ? std::nullopt : expires_at_ms(*ready_.front().body);
 }
 
+std::optional<std::uint64_t> queue::next_expires_at_ms() const {
+    const auto head = head_expires_at_ms();
+    if (deadlines_.empty()) {
+        return head;
+    }
+    return std::min(head.value_or(deadlines_.front().at_ms), deadlines_.front().at_ms);
+}
+
+/// Messages with the queue's time to live alone expire in their order. Others need a deadline that
+/// is found without them being at the head.
+void queue::note_expiry(const message& body) {
+    const bool in_order = body.expiration_ms == message::no_expiration && !ready_.has_priorities();
+    const auto at_ms = in_order ? std::nullopt : expires_at_ms(body);
+    if (!at_ms) {
+        return;
+    }
+    if (deadlines_.size() > deadlines_slack + 2 * ready_.size()) {
+        std::erase_if(deadlines_, [&](const deadline& each) {
+            return !ready_.contains(each.id, each.priority);
+        });
+        std::ranges::make_heap(deadlines_, later);
+    }
+    deadlines_.push_back({*at_ms, body.id(), body.priority});
+    std::ranges::push_heap(deadlines_, later);
+}
+
 void queue::drop_expired() {
     const auto now_ms = home_.owner().wall_ms();
     for (auto due = head_expires_at_ms(); due && *due <= now_ms; due = head_expires_at_ms()) {
         home_.died(*this, pop_ready(), "expired");
+    }
+    while (!deadlines_.empty() && deadlines_.front().at_ms <= now_ms) {
+        const deadline due = deadlines_.front();
+        std::ranges::pop_heap(deadlines_, later);
+        deadlines_.pop_back();
+        if (auto item = ready_.extract(due.id, due.priority)) {
+            ready_octets_ -= item->body->body().size();
+            home_.died(*this, std::move(*item), "expired");
+        }
     }
 }
 

@@ -65,6 +65,8 @@ struct queue_settings {
     std::uint8_t priority_max = 0;  ///< 0: without priorities
     bool single_active_consumer = false;
     bool quorum = false;  ///< declared as x-queue-type quorum
+    /// How long a consumer may keep a delivery open before the message goes to somebody else.
+    std::optional<std::uint64_t> consumer_timeout_ms;
     /// Times that a message may come back; once more and it is dead-lettered or dropped.
     std::optional<std::uint64_t> delivery_limit;
 };
@@ -126,7 +128,8 @@ public:
     void mark_deleted();
 
     /// When the head expires, Unix milliseconds; nothing without a time to live or a head.
-    [[nodiscard]] std::optional<std::uint64_t> head_expires_at_ms() const;
+    /// When the next ready message expires, or earlier; nothing: none does.
+    [[nodiscard]] std::optional<std::uint64_t> next_expires_at_ms() const;
     /// Removes or dead-letters expired messages at the head.
     void drop_expired();
     /// Renews the time after which an unused queue with x-expires goes.
@@ -143,6 +146,14 @@ public:
     std::optional<std::uint64_t> expiry_scheduled_ms;  ///< its key in the engine's expiry order
 
 private:
+    /// Of a ready message that may expire before the head does.
+    struct deadline {
+        std::uint64_t at_ms = 0;
+        message_id id = 0;
+        std::uint8_t priority = 0;
+    };
+    static bool later(const deadline& a, const deadline& b) { return a.at_ms > b.at_ms; }
+
     void deliver(consumer& taker, queued_message item);
     queued_message pop_ready();
     /// Drops what is too much.
@@ -153,6 +164,8 @@ private:
     }
     [[nodiscard]] bool in_log(const queued_message& item) const;
     [[nodiscard]] std::optional<std::uint64_t> expires_at_ms(const message& body) const;
+    [[nodiscard]] std::optional<std::uint64_t> head_expires_at_ms() const;
+    void note_expiry(const message& body);
 
     queue_id id_;
     vhost& home_;
@@ -168,6 +181,8 @@ private:
     ring<consumer*> takers_;
     consumer* active_ = nullptr;  // the one that gets messages, of a single active consumer
     message_id delivered_up_to_ = 0;
+    /// A heap, the earliest first; some are of messages that are not ready any more.
+    std::vector<deadline> deadlines_;
     time_point last_used_;
 };
 

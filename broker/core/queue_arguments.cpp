@@ -227,6 +227,9 @@ fault read_limits(const argument_reader& reader, queue_settings& into) {
     if (fault wrong = reader.flag("x-single-active-consumer", into.single_active_consumer)) {
         return wrong;
     }
+    if (fault wrong = reader.time("x-consumer-timeout", 1, into.consumer_timeout_ms)) {
+        return wrong;
+    }
     return reader.length("x-delivery-limit", into.delivery_limit);
 }
 

@@ -9,6 +9,20 @@ namespace {
 
 constexpr std::size_t word_bits = 64;
 
+/// The first message whose id is not below `id`: a ring is in the order of ids.
+std::size_t place_of(const ring<queued_message>& in, message_id id) {
+    std::size_t place = 0;
+    for (std::size_t end = in.size(); place < end;) {
+        const std::size_t middle = place + (end - place) / 2;
+        if (in[middle].body->id() < id) {
+            place = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    return place;
+}
+
 }  // namespace
 
 std::size_t ready_messages::levels::highest() const {
@@ -32,11 +46,15 @@ std::size_t ready_messages::levels::lowest() const {
 
 queued_message ready_messages::levels::pop(std::size_t level) {
     queued_message item = rings[level].pop_front();
+    taken(level);
+    return item;
+}
+
+void ready_messages::levels::taken(std::size_t level) {
     --count;
     if (rings[level].empty()) {
         filled[level / word_bits] &= ~(std::uint64_t{1} << (level % word_bits));
     }
-    return item;
 }
 
 ring<queued_message>& ready_messages::levels::add(const queued_message& item) {
@@ -60,21 +78,36 @@ void ready_messages::push_back(queued_message item) {
 
 void ready_messages::insert(queued_message item) {
     auto& into = levels_ ? levels_->add(item) : plain_;
-    const message_id id = item.body->id();
-    std::size_t place = 0;  // a ring is in the order of ids
-    for (std::size_t end = into.size(); place < end;) {
-        const std::size_t middle = place + (end - place) / 2;
-        if (into[middle].body->id() < id) {
-            place = middle + 1;
-        } else {
-            end = middle;
-        }
-    }
+    const std::size_t place = place_of(into, item.body->id());
     if (place == into.size()) {
         into.push_back(std::move(item));
     } else {
         into.insert(place, std::move(item));
     }
+}
+
+std::size_t ready_messages::level_of(std::uint8_t priority) const {
+    return std::min<std::size_t>(priority, levels_->rings.size() - 1);
+}
+
+bool ready_messages::contains(message_id id, std::uint8_t priority) const {
+    const auto& in = ring_of(priority);
+    const std::size_t place = place_of(in, id);
+    return place < in.size() && in[place].body->id() == id;
+}
+
+std::optional<queued_message> ready_messages::extract(message_id id, std::uint8_t priority) {
+    if (!contains(id, priority)) {
+        return std::nullopt;
+    }
+    auto& from = levels_ ? levels_->rings[level_of(priority)] : plain_;
+    const std::size_t place = place_of(from, id);
+    queued_message item = std::move(from[place]);
+    from.erase(place);
+    if (levels_) {
+        levels_->taken(level_of(priority));
+    }
+    return item;
 }
 
 void ready_messages::clear() {

@@ -13,6 +13,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace lovage::broker {
@@ -46,6 +47,10 @@ public:
     void push_back(queued_message item);
     /// To its place by its id.
     void insert(queued_message item);
+    /// Takes the message out, wherever it is. Nothing if it is not here.
+    std::optional<queued_message> extract(message_id id, std::uint8_t priority);
+    [[nodiscard]] bool contains(message_id id, std::uint8_t priority) const;
+    [[nodiscard]] bool has_priorities() const { return levels_ != nullptr; }
     /// Memory included.
     void clear();
 
@@ -72,7 +77,14 @@ private:
         queued_message pop(std::size_t level);
         /// Where the message belongs; it is about to be put there.
         ring<queued_message>& add(const queued_message& item);
+        /// One was taken from the ring of that level.
+        void taken(std::size_t level);
     };
+
+    [[nodiscard]] std::size_t level_of(std::uint8_t priority) const;
+    [[nodiscard]] const ring<queued_message>& ring_of(std::uint8_t priority) const {
+        return levels_ ? levels_->rings[level_of(priority)] : plain_;
+    }
 
     ring<queued_message> plain_;
     std::unique_ptr<levels> levels_;  // null without priorities

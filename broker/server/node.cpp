@@ -60,6 +60,7 @@ engine_options engine_options_of(const server_options& options) {
     }
     result.version = options.product_version.empty() ? LOVAGE_VERSION : options.product_version;
     result.heartbeat_seconds = options.heartbeat_seconds;
+    result.consumer_timeout_ms = options.consumer_timeout_ms;
     result.message_octets_max = options.message_octets_max;
     result.memory_octets_max =
         options.memory_octets_max != 0 ? options.memory_octets_max : default_memory_limit();

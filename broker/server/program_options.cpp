@@ -53,6 +53,9 @@ po::options_description describe() {
         "name:password; may be given again (default: guest:guest, from this machine only)");
     add("memory-limit", po::value<std::uint64_t>(), "octets of messages in memory (default: 40 %)");
     add("heartbeat", po::value<unsigned>()->default_value(60), "seconds offered to clients");
+    add("consumer-timeout",
+        po::value<unsigned>()->default_value(0),
+        "seconds that a consumer may keep a message; then another one gets it (0: for ever)");
     add("product",
         po::value<std::string>(),
         "what clients are told to be connected to (default: lovage)");
@@ -120,6 +123,8 @@ server_options server_options_of(const po::variables_map& values) {
         throw start_error("--heartbeat: at most 65535 seconds");
     }
     options.heartbeat_seconds = static_cast<std::uint16_t>(heartbeat);
+    constexpr std::uint64_t ms_per_second = 1000;
+    options.consumer_timeout_ms = ms_per_second * values["consumer-timeout"].as<unsigned>();
     return options;
 }
 

@@ -65,6 +65,9 @@ struct server_options {
     /// meaning of basic.qos.
     std::string product;
     std::string product_version;
+    /// How long a consumer may keep a delivery open, in milliseconds, where the queue does not say
+    /// (x-consumer-timeout); then the message goes to somebody else. 0: for ever.
+    std::uint64_t consumer_timeout_ms = 0;
     /// Nominal size of a file of the log, octets.
     std::uint64_t log_file_octets = 64ULL * 1024 * 1024;
 };

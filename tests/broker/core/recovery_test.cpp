@@ -36,6 +36,29 @@ protected:
     broker_under_test broker;
 };
 
+TEST_F(Recovery, MessagesExpireBehindOthers) {
+    restore(7, settings_of("q"));
+    restore(found(11, {{queue_id{7}, 0, false}}, "for ever"));
+    byte_buffer encoded;
+    amqp::basic_properties properties = persistent();
+    properties.expiration = "1000";
+    amqp::write_properties(encoded, properties);
+    engine::found_message expiring = found(12, {{queue_id{7}, 0, false}}, "short");
+    expiring.parts.properties = encoded.view();
+    expiring.published_at_ms =
+        static_cast<std::uint64_t>(broker.now().wall.time_since_epoch().count());
+    restore(expiring);
+    broker.broker().restore_next_ids(8, 13);
+    client& peer = broker.connect();
+    EXPECT_EQ(broker.status("q").ready, 2U);
+
+    broker.advance(milliseconds{1000});
+
+    EXPECT_EQ(broker.status("q").ready, 1U);
+    peer.send(1, get_from("q", true));
+    EXPECT_EQ(peer.expect_get_ok(1).body, "for ever");
+}
+
 TEST_F(Recovery, DefinitionsAndMessagesAreThere) {
     vhost& home = broker.broker().restore_vhost("/");
     exchange& source =
