@@ -42,11 +42,35 @@ boost::json::object queue_json(const queue_status& queue) {
         {"state", "running"}};
 }
 
+boost::json::object exchange_json(const exchange_status& exchange) {
+    boost::json::object shown{
+        {"name", exchange.name},
+        {"vhost", exchange.vhost},
+        {"type", exchange.type},
+        {"durable", exchange.durable},
+        {"auto_delete", exchange.auto_delete},
+        {"internal", exchange.internal}};
+    if (exchange.delayed) {
+        shown["messages_delayed"] = *exchange.delayed;
+    }
+    return shown;
+}
+
 std::string queues_json(const management_view& view, const std::optional<std::string>& vhost) {
     boost::json::array all;
     for (const auto& queue : view.queues) {
         if (!vhost || queue.vhost == *vhost) {
             all.push_back(queue_json(queue));
+        }
+    }
+    return boost::json::serialize(all);
+}
+
+std::string exchanges_json(const management_view& view, const std::optional<std::string>& vhost) {
+    boost::json::array all;
+    for (const auto& exchange : view.exchanges) {
+        if (!vhost || exchange.vhost == *vhost) {
+            all.push_back(exchange_json(exchange));
         }
     }
     return boost::json::serialize(all);
@@ -61,14 +85,20 @@ std::string overview_json(const management_view& view) {
         unacked += queue.unacked;
         consumers += queue.consumers;
     }
+    std::size_t delayed = 0;
+    for (const auto& exchange : view.exchanges) {
+        delayed += exchange.delayed.value_or(0);
+    }
     const boost::json::object overview{
         {"product_name", "lovage"},
         {"queue_totals",
          {{"messages", ready + unacked},
           {"messages_ready", ready},
-          {"messages_unacknowledged", unacked}}},
+          {"messages_unacknowledged", unacked},
+          {"messages_delayed", delayed}}},
         {"object_totals",
          {{"connections", view.connections},
+          {"exchanges", view.exchanges.size()},
           {"queues", view.queues.size()},
           {"consumers", consumers}}},
         {"lovage",
@@ -133,6 +163,29 @@ bool logged_in(const request& asked, bool from_here, const management::sources& 
            from.login(pair->substr(0, colon), pair->substr(colon + 1), from_here);
 }
 
+/// What a path like /api/queues or /api/queues/{vhost} asks for.
+struct wanted_list {
+    std::string (*write)(const management_view&, const std::optional<std::string>&) = nullptr;
+    std::string_view vhost;  ///< percent-encoded; empty for all
+};
+
+std::optional<wanted_list> list_of(std::string_view path) {
+    for (const auto& [prefix, write] :
+         {std::pair{std::string_view("/api/queues"), &queues_json},
+          std::pair{std::string_view("/api/exchanges"), &exchanges_json}}) {
+        if (path == prefix) {
+            return wanted_list{write, {}};
+        }
+        if (path.starts_with(prefix) && path[prefix.size()] == '/') {
+            const std::string_view vhost = path.substr(prefix.size() + 1);
+            if (!vhost.empty() && vhost.find('/') == std::string_view::npos) {
+                return wanted_list{write, vhost};
+            }
+        }
+    }
+    return std::nullopt;
+}
+
 response answer(const request& asked, bool from_here, const management::sources& from) {
     response reply{http::status::ok, asked.version()};
     reply.set(http::field::content_type, "application/json");
@@ -143,7 +196,6 @@ response answer(const request& asked, bool from_here, const management::sources&
     };
     const std::string_view target = asked.target();
     const std::string_view path = target.substr(0, target.find('?'));
-    constexpr std::string_view queues_path = "/api/queues";
     if (!logged_in(asked, from_here, from)) {
         reply.set(http::field::www_authenticate, "Basic realm=\"lovage management\"");
         fail(http::status::unauthorized, "not_authorised", "Login failed");
@@ -151,17 +203,13 @@ response answer(const request& asked, bool from_here, const management::sources&
         fail(http::status::method_not_allowed, "Method Not Allowed", "only GET is served here");
     } else if (path == "/api/overview") {
         reply.body() = overview_json(from.view());
-    } else if (path == queues_path) {
-        reply.body() = queues_json(from.view(), std::nullopt);
-    } else if (path.starts_with("/api/queues/")) {
-        const std::string_view rest = path.substr(queues_path.size() + 1);
-        const auto vhost = percent_decoded(rest);
-        if (rest.find('/') != std::string_view::npos) {
-            fail(http::status::not_found, "Object Not Found", "Not Found");
-        } else if (vhost) {
-            reply.body() = queues_json(from.view(), vhost);
-        } else {
+    } else if (const auto list = list_of(path)) {
+        const auto vhost = percent_decoded(list->vhost);
+        if (!vhost) {
             fail(http::status::bad_request, "bad_request", "the path is not percent-encoded");
+        } else {
+            const bool all = list->vhost.empty();
+            reply.body() = list->write(from.view(), all ? std::nullopt : vhost);
         }
     } else {
         fail(http::status::not_found, "Object Not Found", "Not Found");

@@ -1,6 +1,6 @@
-// The management HTTP API as far as it goes: GET /api/overview and GET /api/queues[/{vhost}], JSON
-// in RabbitMQ's names, HTTP basic authentication with the broker's users.
-// On the node's thread; asks the node for a view of its state, changes nothing.
+// The management HTTP API as far as it goes: GET /api/overview, GET /api/queues[/{vhost}],
+// GET /api/exchanges[/{vhost}], JSON in RabbitMQ's names, HTTP basic authentication with the
+// broker's users. On the node's thread; asks the node for a view of its state, changes nothing.
 #pragma once
 
 #include "broker/core/engine.hpp"
@@ -18,6 +18,7 @@ namespace lovage::broker {
 /// What the API shows, as of one moment.
 struct management_view {
     std::vector<queue_status> queues;
+    std::vector<exchange_status> exchanges;
     std::size_t connections = 0;
     std::uint64_t memory_octets = 0;
     std::uint64_t log_syncs = 0;

@@ -1,5 +1,6 @@
 // Class exchange on a channel. Rows 79 to 96 of RabbitMQ's behaviour.
 #include "broker/core/connection_send.hpp"
+#include "broker/core/exchange_arguments.hpp"
 #include "broker/core/inequivalence.hpp"
 
 namespace lovage::broker {
@@ -24,7 +25,7 @@ fault check_alternate(const amqp::exchange::declare& in, octets name, octets vho
 fault channel::redeclare(const exchange& there, const amqp::exchange::declare& in) const {
     const auto& now = there.settings();
     const inequivalence differs{"exchange", now.name, home_.name()};
-    const octets type = exchange_type_name(now.type);
+    const octets type = declared_type(now);
     if (in.type != type) {
         return differs.values("type", in.type, type);
     }
@@ -37,11 +38,16 @@ fault channel::redeclare(const exchange& there, const amqp::exchange::declare& i
     if (in.internal != now.internal) {
         return differs.flags("internal", in.internal, now.internal);
     }
-    const auto* wanted = in.arguments.find(alternate_argument);
-    const auto* current = now.arguments.find(alternate_argument);
-    const bool same =
-        wanted == nullptr || current == nullptr ? wanted == current : *wanted == *current;
-    return same ? no_fault : differs.arguments(alternate_argument, wanted, current);
+    for (const octets name : {alternate_argument, delayed_type_argument}) {
+        const auto* wanted = in.arguments.find(name);
+        const auto* current = now.arguments.find(name);
+        const bool same =
+            wanted == nullptr || current == nullptr ? wanted == current : *wanted == *current;
+        if (!same) {
+            return differs.arguments(name, wanted, current);
+        }
+    }
+    return no_fault;
 }
 
 fault channel::on(const amqp::exchange::declare& in) {
@@ -55,11 +61,10 @@ fault channel::on(const amqp::exchange::declare& in) {
             return not_found("exchange", name, home_.name());
         }
     } else {
-        const auto type = parse_exchange_type(in.type);
-        if (!type) {
-            return connection_fault(
-                amqp::reply_code::command_invalid,
-                "unknown exchange type '" + std::string(in.type) + "'");
+        exchange_settings settings{
+            name, exchange_type::direct, in.durable, in.auto_delete, in.internal, {}, false};
+        if (fault unknown = read_exchange_type(in.type, in.arguments, settings)) {
+            return unknown;
         }
         if (there != nullptr) {
             if (fault differs = redeclare(*there, in)) {
@@ -72,8 +77,7 @@ fault channel::on(const amqp::exchange::declare& in) {
         } else if (fault wrong = check_alternate(in, name, home_.name())) {
             return wrong;
         } else {
-            home_.declare_exchange(
-                {name, *type, in.durable, in.auto_delete, in.internal, in.arguments});
+            home_.declare_exchange(std::move(settings));
         }
     }
     if (!in.no_wait) {

@@ -128,6 +128,7 @@ fault channel::publish_content() {
     what.priority = properties.priority;
     what.published_at_ms = engine_.wall_ms();
     what.expiration_ms = properties.expiration_ms;
+    what.complete_properties = properties.complete;
     if (transaction_) {
         return hold(what);
     }

@@ -21,7 +21,8 @@ held_publish::held_publish(const publication& what, bool is_mandatory)
       mandatory(is_mandatory),
       persistent(what.persistent),
       priority(what.priority),
-      expiration_ms(what.expiration_ms) {}
+      expiration_ms(what.expiration_ms),
+      complete_properties(what.complete_properties) {}
 
 publication held_publish::as_publication(std::uint64_t now_ms) const {
     publication what;
@@ -31,12 +32,13 @@ publication held_publish::as_publication(std::uint64_t now_ms) const {
     what.priority = priority;
     what.published_at_ms = now_ms;
     what.expiration_ms = expiration_ms;
+    what.complete_properties = complete_properties;
     return what;
 }
 
 std::size_t held_publish::footprint() const {
     std::size_t size = sizeof(held_publish) + exchange.size() + routing_key.size() +
-                       properties.size() + body.size();
+                       properties.size() + body.size() + complete_properties.size();
     for (const std::string& key : copies) {
         size += sizeof(std::string) + key.size();
     }

@@ -1,6 +1,8 @@
 #include "broker/core/engine.hpp"
 
 #include "broker/core/connection_send.hpp"
+#include "broker/core/delay_line.hpp"
+#include "broker/core/exchange_arguments.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -166,6 +168,7 @@ void engine::durable(lsn reached, clock_reading clock) {
 void engine::tick(clock_reading clock) {
     begin(clock);
     expire_messages();
+    release_due();
     expire_queues();
     for (const auto& [id, each] : connections_) {
         each->tick();
@@ -292,31 +295,6 @@ bool engine::wants_input(connection_id whose) const {
     return known != nullptr && !known->stopped();
 }
 
-void engine::expire_messages() {
-    while (!expiries_.empty() && expiries_.begin()->first <= wall_ms()) {
-        queue& due = *expiries_.begin()->second;
-        // Taken off first: a dead letter may put another queue in front of this one.
-        expiries_.erase(expiries_.begin());
-        due.expiry_scheduled_ms.reset();
-        due.drop_expired();
-        expiry_changed(due);
-    }
-}
-
-void engine::expire_queues() {
-    std::vector<queue*> gone;
-    for (queue* each : idle_watched_) {
-        const auto since = each->unused_since();
-        if (since && now() - *since >= milliseconds{*each->settings().expires_ms}) {
-            gone.push_back(each);
-        }
-    }
-    for (queue* each : gone) {
-        log(log_level::info, format_log_line("queue_expired", {{"queue", each->name()}}));
-        tell(delete_queue(*each));
-    }
-}
-
 bool engine::take_dead_letter() {
     if (dead_letters_left_ == 0) {
         dead_letters_wait_ = true;
@@ -324,13 +302,6 @@ bool engine::take_dead_letter() {
     }
     --dead_letters_left_;
     return true;
-}
-
-std::optional<std::uint64_t> engine::next_expiry_ms() const {
-    if (dead_letters_wait_) {
-        return wall_ms();
-    }
-    return expiries_.empty() ? std::nullopt : std::optional{expiries_.begin()->first};
 }
 
 deleted_queue engine::delete_queue(queue& gone) {
@@ -365,20 +336,6 @@ void engine::schedule(queue& what) {
         what.scheduled = true;
         scheduled_.push_back(&what);
     }
-}
-
-void engine::expiry_changed(queue& what) {
-    const auto due = what.next_expires_at_ms();
-    if (due == what.expiry_scheduled_ms) {
-        return;
-    }
-    if (what.expiry_scheduled_ms) {
-        expiries_.erase({*what.expiry_scheduled_ms, &what});
-    }
-    if (due) {
-        expiries_.insert({*due, &what});
-    }
-    what.expiry_scheduled_ms = due;
 }
 
 void engine::queue_added(queue& what) {
@@ -486,7 +443,28 @@ std::vector<queue_status> engine::queue_statuses() const {
     return all;
 }
 
+std::vector<exchange_status> engine::exchange_statuses() const {
+    std::vector<exchange_status> all;
+    for (const auto& [vhost_name, home] : vhosts_) {
+        for (const auto& [name, each] : home->exchanges()) {
+            const auto& settings = each->settings();
+            all.push_back(
+                {vhost_name,
+                 name,
+                 std::string(declared_type(settings)),
+                 settings.durable,
+                 settings.auto_delete,
+                 settings.internal,
+                 each->delays ? std::optional{each->delays->size()} : std::nullopt});
+        }
+    }
+    return all;
+}
+
 void engine::check_invariants() const {
+    for (const auto& [due_ms, line] : lines_due_) {
+        line->check_invariants();
+    }
     for (const auto& [vhost_name, home] : vhosts_) {
         for (const auto& [name, each] : home->queues()) {
             each->check_invariants();

@@ -52,6 +52,8 @@ struct engine_options {
     /// Dead letters that one event sends on; the rest waits for the next, because clients can make
     /// one message die in every order of all their queues.
     std::size_t dead_letters_per_event = 10'000;
+    /// Delayed messages that one event routes; the rest waits for the next.
+    std::size_t due_messages_per_event = 10'000;
 };
 
 struct log_line {
@@ -84,6 +86,17 @@ struct queue_status {
     std::size_t unacked = 0;
     std::size_t consumers = 0;
     std::uint64_t ready_octets = 0;
+};
+
+/// What the management API shows of an exchange.
+struct exchange_status {
+    std::string vhost;
+    std::string name;
+    std::string type;
+    bool durable = false;
+    bool auto_delete = false;
+    bool internal = false;
+    std::optional<std::size_t> delayed;  ///< messages that wait in it, if it is of that type
 };
 
 /// What is left of a queue: the count for its deleter, the consumers that must hear of it.
@@ -127,7 +140,7 @@ public:
     /// False while octets offered to received() would be left: read nothing from the socket until
     /// the connection is named in effects::resume.
     [[nodiscard]] bool wants_input(connection_id whose) const;
-    /// When the next message expires, Unix milliseconds; at once while dead letters wait.
+    /// When the next message expires or is due, Unix milliseconds; at once while dead letters wait.
     [[nodiscard]] std::optional<std::uint64_t> next_expiry_ms() const;
 
     // Recovery, before the first event.
@@ -136,11 +149,13 @@ public:
         message_id id = 0;
         message::parts parts;
         std::uint64_t published_at_ms = 0;
+        std::uint64_t due_ms = 0;  ///< of one that waits in a delayed exchange
         journal_location location;
         std::vector<holding> holdings;
     };
     vhost& restore_vhost(octets name);
     void queue_restored(queue& what) { restored_queues_[what.id()] = &what; }
+    void delay_line_restored(delay_line& what);
     /// Ids must grow from call to call; the queues must be there.
     void restore_message(const found_message& found);
     void restore_next_ids(std::uint64_t next_queue, message_id next_message);
@@ -151,6 +166,7 @@ public:
     /// True if a user of that name has that password and may come from there.
     [[nodiscard]] bool may_log_in(octets name, octets password, bool from_loopback) const;
     [[nodiscard]] std::vector<queue_status> queue_statuses() const;
+    [[nodiscard]] std::vector<exchange_status> exchange_statuses() const;
     [[nodiscard]] std::size_t connection_count() const;
     [[nodiscard]] std::uint64_t memory_octets() const { return memory_octets_; }
     void check_invariants() const;
@@ -186,6 +202,9 @@ public:
     void schedule(queue& what);
     /// The queue's head or its time to live may have changed.
     void expiry_changed(queue& what);
+    /// The first message of the line may be another.
+    void due_changed(delay_line& what);
+    void forget(delay_line& gone);
     /// A queue has been declared; what the engine watches it for ends with forget().
     void queue_added(queue& what);
     void forget(queue& gone);
@@ -232,6 +251,7 @@ private:
     void unblock_holders();
     [[nodiscard]] bool reserve_used_up() const;
     void expire_messages();
+    void release_due();
     void expire_queues();
     void rewrite_messages(std::uint64_t file);
 
@@ -254,11 +274,13 @@ private:
     std::vector<channel*> confirming_;  // channels with confirms to send or to wait for
     std::vector<connection_id> waiting_for_disk_;
     std::set<std::pair<std::uint64_t, queue*>> expiries_;
+    std::set<std::pair<std::uint64_t, delay_line*>> lines_due_;
     std::vector<queue*> idle_watched_;  // queues with x-expires
     std::unordered_map<connection_id, std::vector<queue*>> exclusive_;
-    std::unordered_map<queue_id, queue*> restored_queues_;  // during recovery only
-    std::size_t dead_letters_left_ = 0;                     // that this event may send on
-    bool dead_letters_wait_ = false;                        // more than an event may send on
+    std::unordered_map<queue_id, queue*> restored_queues_;      // during recovery only
+    std::unordered_map<queue_id, delay_line*> restored_lines_;  // likewise
+    std::size_t dead_letters_left_ = 0;                         // that this event may send on
+    bool dead_letters_wait_ = false;                            // more than an event may send on
     std::uint64_t memory_octets_ = 0;
     bool memory_alarm_ = false;
     bool disk_alarm_ = false;

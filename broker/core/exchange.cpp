@@ -1,5 +1,6 @@
 #include "broker/core/exchange.hpp"
 
+#include "broker/core/delay_line.hpp"
 #include "broker/core/queue.hpp"
 
 namespace lovage::broker {
@@ -38,6 +39,8 @@ exchange::exchange(exchange_settings settings)
         }
     }
 }
+
+exchange::~exchange() = default;
 
 binding* exchange::find(const route_target& target, octets key, octets arguments) {
     const auto found = bindings_.find(identity(target, key, arguments));

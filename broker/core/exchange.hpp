@@ -15,6 +15,7 @@
 
 namespace lovage::broker {
 
+class delay_line;
 class exchange;
 
 /// Target, key and arguments together identify a binding (RabbitMQ; specification 3.1.2 leaves
@@ -35,11 +36,17 @@ struct exchange_settings {
     bool auto_delete = false;
     bool internal = false;
     amqp::table arguments;
+    /// Of type x-delayed-message: messages wait here until they are due; `type` routes them then.
+    bool delayed = false;
 };
+
+/// Argument of a delayed exchange that says how it routes.
+inline constexpr octets delayed_type_argument = "x-delayed-type";
 
 class exchange : public route_target {
 public:
     explicit exchange(exchange_settings settings);
+    ~exchange();
 
     [[nodiscard]] const exchange_settings& settings() const { return settings_; }
     [[nodiscard]] const std::string& name() const { return settings_.name; }
@@ -57,6 +64,7 @@ public:
     [[nodiscard]] const octets_map<std::unique_ptr<binding>>& bindings() const { return bindings_; }
 
     journal_location location;
+    std::unique_ptr<delay_line> delays;  ///< of a delayed exchange; null for others
 
 private:
     exchange_settings settings_;

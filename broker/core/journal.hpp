@@ -64,6 +64,11 @@ public:
     virtual void unbound(const binding_definition& what) = 0;
 
     virtual journal_location published(const message& what, std::span<const holding> in) = 0;
+    /// Keeps for a delayed exchange what waits there. The line's id is a queue's for delayed(),
+    /// settled() and queue_deleted(), which takes an empty name.
+    virtual journal_location delay_line_declared(queue_id id, octets vhost, octets exchange) = 0;
+    /// A message that waits in that line until `due_ms`, Unix milliseconds.
+    virtual journal_location delayed(const message& what, queue_id line, std::uint64_t due_ms) = 0;
     virtual void settled(queue_id queue, message_id id) = 0;
     virtual void returned(queue_id queue, message_id id, std::uint32_t delivery_count) = 0;
     virtual void delivered(queue_id queue, message_id id) = 0;

@@ -86,8 +86,9 @@ fault read_copies(octets encoded_headers, publish_properties& into) {
         amqp::write_table(table, headers);
         byte_buffer rewritten;
         amqp::write_properties_with_headers(rewritten, into.encoded, table.view().substr(4));
-        into.rewritten = std::move(rewritten);
-        into.encoded = into.rewritten.view();
+        into.complete = into.encoded;
+        into.without_blind = std::move(rewritten);
+        into.encoded = into.without_blind.view();
     }
     return no_fault;
 }
@@ -106,6 +107,12 @@ void replace_reply_to(octets old, octets address, publish_properties& into) {
 }
 
 }  // namespace
+
+void append_copies(const amqp::table& headers, std::vector<std::string>& into) {
+    for (const octets name : {"CC", "BCC"}) {
+        static_cast<void>(add_copies(headers, name, into));
+    }
+}
 
 fault read_publish_properties(
     octets encoded,

@@ -15,18 +15,24 @@ namespace lovage::broker {
 struct publish_properties {
     /// As they are delivered: a view of what came, or of `rewritten`.
     octets encoded;
+    /// With the header BCC, where that was taken out of `encoded`; else empty.
+    octets complete;
     bool persistent = false;
     std::uint8_t priority = 0;
     std::uint64_t expiration_ms = message::no_expiration;
     /// Further routing keys, from the headers CC and BCC.
     std::vector<std::string> copies;
     byte_buffer rewritten;
+    byte_buffer without_blind;  ///< `rewritten` once more, when BCC was taken out
 };
 
 struct publisher {
     octets user_name;
     octets reply_address;  ///< empty if the channel takes no direct replies
 };
+
+/// Appends the keys of the headers CC and BCC, which have been checked.
+void append_copies(const amqp::table& headers, std::vector<std::string>& into);
 
 /// `encoded` must outlive `into`; it has been scanned into `known`.
 fault read_publish_properties(

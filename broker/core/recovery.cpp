@@ -1,6 +1,7 @@
 // engine: what the log held is put back before the first event, and what still lives in an old file
 // of the log is written again so that the file can go.
 #include "broker/core/connection_send.hpp"
+#include "broker/core/delay_line.hpp"
 #include "framework/amqp/properties.hpp"
 
 #include <algorithm>
@@ -51,6 +52,11 @@ void engine::restore_message(const found_message& found) {
     for (const holding& each : found.holdings) {
         if (const auto where = restored_queues_.find(each.queue); where != restored_queues_.end()) {
             where->second->restore({body, each.delivery_count, each.redelivered});
+        } else if (const auto line = restored_lines_.find(each.queue);
+                   line != restored_lines_.end()) {
+            ++body->durable_holders;
+            line->second->add(body, found.due_ms);
+            due_changed(*line->second);
         }
     }
     if (body->durable_holders == 0) {  // its queues are gone
@@ -58,16 +64,22 @@ void engine::restore_message(const found_message& found) {
     }
 }
 
+void engine::delay_line_restored(delay_line& what) {
+    restored_lines_[what.id] = &what;
+}
+
 void engine::restore_next_ids(std::uint64_t next_queue, message_id next_message) {
     next_queue_id_ = std::max(next_queue_id_, next_queue);
     next_message_id_ = std::max(next_message_id_, next_message);
     restored_queues_.clear();
+    restored_lines_.clear();
 }
 
 void engine::rewrite(std::uint64_t file, clock_reading clock) {
     begin(clock);
     for (const auto& [name, home] : vhosts_) {
         home->rewrite_definitions(file);
+        home->rewrite_waiting(file);
     }
     rewrite_messages(file);
     finish();

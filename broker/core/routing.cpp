@@ -1,6 +1,7 @@
 // vhost: the way of a message from an exchange to queues, over bindings between exchanges and
 // alternate exchanges. Rows 137 to 152 of RabbitMQ's behaviour.
 #include "broker/core/channel.hpp"
+#include "broker/core/delay_line.hpp"
 #include "broker/core/direct_reply.hpp"
 #include "broker/core/engine.hpp"
 #include "broker/core/vhost.hpp"
@@ -42,6 +43,7 @@ bool vhost::has_reply_address(octets address) const {
 
 void vhost::find_targets(exchange* through, const publication& what) {
     targets_.clear();
+    held_back_.clear();
     ++route_serial_;  // a queue takes one copy and an exchange one look, so that cycles end
     if (through == nullptr) {
         find_named(what.parts.routing_key, what);
@@ -56,6 +58,12 @@ void vhost::find_targets(exchange* through, const publication& what) {
     while (!to_visit_.empty()) {
         exchange& here = *to_visit_.back();
         to_visit_.pop_back();
+        if (here.delays) {
+            if (const auto due = due_at_ms(what.parts.properties, owner_.wall_ms())) {
+                held_back_.push_back({&here, *due});
+                continue;
+            }
+        }
         matched_.clear();
         here.match(what.parts.routing_key, headers, matched_);
         for (const std::string& key : what.copies) {
@@ -127,6 +135,9 @@ message_ptr vhost::create_message(const publication& what, publish_outcome& outc
 
 publish_outcome vhost::deliver_to_targets(const publication& what) {
     publish_outcome outcome;
+    if (!held_back_.empty()) {
+        hold_back(what, outcome);
+    }
     if (targets_.empty()) {
         return outcome;
     }

@@ -21,6 +21,7 @@ struct held_publish {
     bool persistent = false;
     std::uint8_t priority = 0;
     std::uint64_t expiration_ms = message::no_expiration;
+    std::string complete_properties;
 
     held_publish(const publication& what, bool is_mandatory);
     /// As new at `now_ms`; views of this.

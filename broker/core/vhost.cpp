@@ -1,6 +1,8 @@
 #include "broker/core/vhost.hpp"
 
+#include "broker/core/delay_line.hpp"
 #include "broker/core/engine.hpp"
+#include "broker/core/exchange_arguments.hpp"
 #include "framework/amqp/table_codec.hpp"
 
 #include <algorithm>
@@ -59,7 +61,7 @@ void vhost::append(exchange& what) {
     what.location = owner_.log().exchange_declared(
         {name_,
          settings.name,
-         exchange_type_name(settings.type),
+         declared_type(settings),
          settings.auto_delete,
          settings.internal,
          arguments});
@@ -93,6 +95,9 @@ exchange& vhost::restore_exchange(exchange_settings settings, journal_location w
     auto made = std::make_unique<exchange>(std::move(settings));
     made->location = where;
     exchange& kept = *made;
+    if (kept.settings().delayed) {
+        kept.delays = std::make_unique<delay_line>(*this, kept);
+    }
     exchanges_[kept.name()] = std::move(made);
     return kept;
 }
@@ -150,6 +155,9 @@ void vhost::delete_exchanges(std::vector<exchange*> doomed) {
             remove_binding(*next.bindings().begin()->second);
         }
         unbind_all(next, doomed);
+        if (next.delays) {
+            drop_waiting(*next.delays);
+        }
         if (next.location.record_octets != 0) {
             owner_.log().exchange_deleted(name_, next.name());
             owner_.definition_logged();
@@ -243,6 +251,9 @@ void vhost::rewrite_definitions(std::uint64_t file) {
     };
     for (const auto& [name, what] : exchanges_) {
         rewrite(*what);
+        if (what->delays) {
+            rewrite(*what->delays);
+        }
     }
     for (const auto& [name, what] : queues_) {
         rewrite(*what);

@@ -15,6 +15,7 @@
 
 namespace lovage::broker {
 
+class delay_line;
 class engine;
 
 /// What the publisher is to be told.
@@ -35,6 +36,9 @@ struct publication {
     std::uint8_t priority = 0;
     std::uint64_t published_at_ms = 0;
     std::uint64_t expiration_ms = message::no_expiration;
+    /// The properties with the hidden routing keys, for a message that has to wait; empty if there
+    /// are none.
+    octets complete_properties;
 };
 
 class vhost {
@@ -77,6 +81,8 @@ public:
     publish_outcome publish(exchange* through, const publication& what);
     /// Sends a message on to the dead letter exchange of the queue in which it died.
     void dead_letter(const queue& from, const message& dead, octets reason);
+    /// Routes the message that is due first in the line.
+    void release_due(delay_line& line);
     /// A message that the queue has taken out: dead-lettered where that is set, and forgotten.
     /// While another is being delivered it waits for the end of that: however long clients make a
     /// chain of full queues, there is no recursion. `reason` must be a literal.
@@ -105,6 +111,8 @@ public:
         queue_settings settings,
         journal_location where,
         message_id delivered_up_to);
+    /// `owner` is a delayed exchange; found messages with this id wait there.
+    void restore_delay_line(exchange& owner, queue_id id, journal_location where);
     void restore_binding(
         exchange& source,
         route_target& target,
@@ -114,11 +122,15 @@ public:
 
     /// Writes the definitions that lie in that file of the log again.
     void rewrite_definitions(std::uint64_t file);
+    /// The same for messages that wait in delayed exchanges.
+    void rewrite_waiting(std::uint64_t file);
 
 private:
     void find_targets(exchange* through, const publication& what);
     void find_named(octets key, const publication& what);
     bool mark(route_target& reached) const;
+    void hold_back(const publication& what, publish_outcome& outcome);
+    void drop_waiting(delay_line& line);
     publish_outcome deliver_to_targets(const publication& what);
     bool remove_refusing(const publication& what);
     message_ptr create_message(const publication& what, publish_outcome& outcome);
@@ -130,6 +142,7 @@ private:
     void append(queue& what);
     void append(exchange& what);
     void append(binding& what);
+    void append(delay_line& what);
 
     engine& owner_;
     std::string name_;
@@ -146,7 +159,12 @@ private:
     std::vector<queue*> targets_;
     std::vector<route_target*> matched_;
     std::vector<exchange*> to_visit_;
-    std::vector<queue*> refusing_;  // that dead-letter what they refuse
+    struct waiting_place {
+        exchange* where = nullptr;
+        std::uint64_t due_ms = 0;
+    };
+    std::vector<waiting_place> held_back_;  // delayed exchanges where it waits first
+    std::vector<queue*> refusing_;          // that dead-letter what they refuse
     std::vector<holding> holdings_;
     struct dead_message {
         queue* from = nullptr;

@@ -23,6 +23,18 @@ store::binding_record record_of(const binding_definition& what) {
         what.arguments};
 }
 
+/// Without the queues.
+store::publish_record record_of(const message& what) {
+    store::publish_record record;
+    record.id = what.id();
+    record.arrived_ms = what.published_at_ms;
+    record.exchange = what.exchange();
+    record.routing_key = what.routing_key();
+    record.properties = what.properties();
+    record.body = what.body();
+    return record;
+}
+
 }  // namespace
 
 journal_location log_journal::queue_declared(const queue_definition& what) {
@@ -76,14 +88,25 @@ journal_location log_journal::published(const message& what, std::span<const hol
     for (const holding& each : in) {
         entries_.push_back({number(each.queue), each.delivery_count, each.redelivered});
     }
-    store::publish_record record;
-    record.id = what.id();
-    record.arrived_ms = what.published_at_ms;
-    record.exchange = what.exchange();
-    record.routing_key = what.routing_key();
-    record.properties = what.properties();
-    record.body = what.body();
+    store::publish_record record = record_of(what);
     record.queues = entries_;
+    return location_of(log_.published(record));
+}
+
+journal_location log_journal::delay_line_declared(queue_id id, octets vhost, octets exchange) {
+    store::queue_record record;
+    record.id = number(id);
+    record.flags = store::entity_durable | store::entity_delay_line;
+    record.vhost = vhost;
+    record.arguments = exchange;
+    return location_of(log_.queue_declared(record));
+}
+
+journal_location log_journal::delayed(const message& what, queue_id line, std::uint64_t due_ms) {
+    const store::queue_entry entry{number(line), 0, false};
+    store::publish_record record = record_of(what);
+    record.due_ms = due_ms;
+    record.queues = {&entry, 1};
     return location_of(log_.published(record));
 }
 

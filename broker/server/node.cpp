@@ -462,6 +462,7 @@ void node::finish_stop() {
 management_view node::management_snapshot() const {
     management_view view;
     view.queues = engine_->queue_statuses();
+    view.exchanges = engine_->exchange_statuses();
     view.connections = engine_->connection_count();
     view.memory_octets = engine_->memory_octets();
     view.log_syncs = disk_counters_.file_syncs;

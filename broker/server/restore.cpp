@@ -1,5 +1,6 @@
 #include "broker/server/restore.hpp"
 
+#include "broker/core/exchange_arguments.hpp"
 #include "broker/core/queue_arguments.hpp"
 #include "framework/amqp/table_codec.hpp"
 #include "framework/base/log.hpp"
@@ -27,26 +28,39 @@ std::uint64_t random_salt() {
 
 void restore_exchanges(engine& into, const store::recovery& found) {
     for (const auto& each : found.exchanges()) {
-        const auto type = parse_exchange_type(each.type);
-        if (!type) {
+        exchange_settings settings;
+        settings.name = each.name;
+        settings.durable = true;
+        settings.auto_delete = (each.flags & store::entity_auto_delete) != 0;
+        settings.internal = (each.flags & store::entity_internal) != 0;
+        if (read_exchange_type(each.type, decoded(each.arguments), settings)) {
             throw start_error(
                 "exchange '" + each.name + "' in the data directory is of type '" + each.type +
                 "', which this version does not know: start the version that wrote it");
         }
         into.restore_vhost(each.vhost)
-            .restore_exchange(
-                {each.name,
-                 *type,
-                 true,
-                 (each.flags & store::entity_auto_delete) != 0,
-                 (each.flags & store::entity_internal) != 0,
-                 decoded(each.arguments)},
-                location_of(each.where));
+            .restore_exchange(std::move(settings), location_of(each.where));
     }
+}
+
+void restore_delay_line(engine& into, const store::recovered_queue& found) {
+    vhost& home = into.restore_vhost(found.vhost);
+    exchange* owner = home.find_exchange(found.arguments);
+    if (owner != nullptr && owner->delays) {
+        home.restore_delay_line(*owner, queue_id{found.id}, location_of(found.where));
+        return;
+    }
+    // Its exchange went without it; what waits must not come up in another one of that name.
+    into.log().queue_deleted(queue_id{found.id}, found.vhost, {});
+    into.log().released(location_of(found.where));
 }
 
 void restore_queues(engine& into, const store::recovery& found) {
     for (const auto& each : found.queues()) {
+        if ((each.flags & store::entity_delay_line) != 0) {
+            restore_delay_line(into, each);
+            continue;
+        }
         queue_settings settings;
         settings.name = each.name;
         settings.durable = true;
@@ -124,6 +138,7 @@ void restore(engine& into, store::recovery& found) {
         message.id = record.id;
         message.parts = {record.exchange, record.routing_key, record.properties, record.body};
         message.published_at_ms = record.arrived_ms;
+        message.due_ms = record.due_ms;
         message.location = location_of(each.where);
         message.holdings.clear();
         for (const auto& entry : record.queues) {

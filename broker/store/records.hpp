@@ -22,6 +22,8 @@ inline constexpr std::uint8_t entity_durable = 1;
 inline constexpr std::uint8_t entity_auto_delete = 2;
 inline constexpr std::uint8_t entity_exclusive = 4;
 inline constexpr std::uint8_t entity_internal = 8;
+/// No queue, but the messages that wait in the exchange whose name its arguments are; no name.
+inline constexpr std::uint8_t entity_delay_line = 16;
 
 struct queue_record {
     queue_id id = 0;  ///< chosen by the engine, never used again for another queue

@@ -101,6 +101,17 @@ journal_location fake_journal::published(const message& what, std::span<const ho
     return held.location;
 }
 
+journal_location fake_journal::delay_line_declared(queue_id id, octets vhost, octets exchange) {
+    return queue_declared({id, vhost, "", false, exchange, 0});
+}
+
+journal_location fake_journal::delayed(const message& what, queue_id line, std::uint64_t due_ms) {
+    const holding in{line, 0, false};
+    const journal_location at = published(what, {&in, 1});
+    messages[what.id()].due_ms = due_ms;
+    return at;
+}
+
 fake_journal::held_message* fake_journal::find_held(octets call, queue_id queue, message_id id) {
     const auto found = messages.find(id);
     if (found == messages.end() || !found->second.holders.contains(queue)) {

@@ -338,14 +338,18 @@ broker_under_test::~broker_under_test() {
     for (const std::string& complaint : journal.complaints()) {
         ADD_FAILURE() << "journal: " << complaint;
     }
-    // Memory is accounted for to the last octet: what is left are the queues' messages.
-    std::uint64_t ready = 0;
+    // Memory is accounted for to the last octet: what is left are the messages of queues and of
+    // delayed exchanges.
+    std::uint64_t held = 0;
     for (const queue_status& each : engine_->queue_statuses()) {
-        ready += each.ready;
+        held += each.ready;
         EXPECT_EQ(each.unacked, 0U) << each.name;
         EXPECT_EQ(each.consumers, 0U) << each.name;
     }
-    EXPECT_EQ(engine_->memory_octets() == 0, ready == 0);
+    for (const exchange_status& each : engine_->exchange_statuses()) {
+        held += each.delayed.value_or(0);
+    }
+    EXPECT_EQ(engine_->memory_octets() == 0, held == 0);
 }
 
 client& broker_under_test::connect(const login_options& how, where_t where) {

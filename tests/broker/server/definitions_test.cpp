@@ -30,6 +30,7 @@ protected:
         start();
     }
     [[nodiscard]] connection& client() { return *client_; }
+    [[nodiscard]] std::uint16_t port() const { return broker_->port(); }
     /// Exchange to exchange, which lovage::connection has no call for.
     void join(octets source, octets target, octets key) {
         wire_client wire{broker_->port()};
@@ -107,6 +108,54 @@ TEST_F(Restart, KeepsHeadersBindingsAndAlternateExchanges) {
     EXPECT_EQ(take("pdf"), "pdf");
     EXPECT_EQ(take("pdf"), "nothing");
     EXPECT_EQ(take("rest"), "other");
+}
+
+TEST_F(Restart, KeepsWhatWaitsInADelayedExchange) {
+    exchange_options options;
+    options.arguments = {{"x-delayed-type", "topic"}};
+    client().declare_exchange("later", "x-delayed-message", options);
+    client().declare_queue("q");
+    client().bind("q", "later", "a.*");
+    const auto publish = [&](const std::string& body, std::int64_t delay_ms) {
+        message what(body);
+        what.headers = {{"x-delay", delay_ms}};
+        client().publish("later", "a.b", what);
+    };
+    publish("much later", 3'600'000);
+    publish("second", 150);
+    publish("first", 100);
+
+    restart();
+
+    ASSERT_TRUE(eventually([&] { return client().queue_status("q").messages == 2; }));
+    EXPECT_EQ(take("q"), "first");
+    EXPECT_EQ(take("q"), "second");
+    restart();
+    EXPECT_EQ(take("q"), "nothing");
+}
+
+TEST_F(Restart, ForgetsWhatWaitedInAnExchangeThatWasDeleted) {
+    exchange_options options;
+    options.arguments = {{"x-delayed-type", "fanout"}};
+    const auto declare = [&] {
+        client().declare_exchange("later", "x-delayed-message", options);
+        client().declare_queue("q");
+        client().bind("q", "later", "");
+    };
+    declare();
+    message what("m");
+    what.headers = {{"x-delay", 100}};
+    client().publish("later", "", what);
+    wire_client{port()}.call<amqp::exchange::delete_ok>(
+        amqp::exchange::delete_{0, "later", false, false});
+    declare();
+
+    restart();
+
+    what.body = "new";
+    client().publish("later", "", what);
+    ASSERT_TRUE(eventually([&] { return client().queue_status("q").messages == 1; }));
+    EXPECT_EQ(take("q"), "new");
 }
 
 TEST_F(Restart, KeepsPrioritiesAndLimits) {

@@ -118,6 +118,34 @@ TEST_F(Management, QueuesShowWhatTheyHold) {
     EXPECT_EQ(queue.at("consumers").to_number<int>(), 0);
 }
 
+TEST_F(Management, ExchangesShowWhatWaitsInThem) {
+    connection client{broker_.url()};
+    exchange_options options;
+    options.arguments = {{"x-delayed-type", "direct"}};
+    client.declare_exchange("later", "x-delayed-message", options);
+    message what("m");
+    what.headers = {{"x-delay", 3'600'000}};
+    client.publish("later", "k", what);
+
+    const http_answer answer = ask("/api/exchanges/%2F");
+    ASSERT_EQ(answer.status, 200);
+    std::size_t found = 0;
+    const auto shown = answer.json();
+    for (const auto& exchange : shown.as_array()) {
+        if (exchange.at("name").as_string() == "later") {
+            ++found;
+            EXPECT_EQ(exchange.at("type").as_string(), "x-delayed-message");
+            EXPECT_EQ(exchange.at("messages_delayed").to_number<int>(), 1);
+        } else {
+            EXPECT_FALSE(exchange.as_object().contains("messages_delayed"));
+        }
+    }
+    EXPECT_EQ(found, 1U);
+    const auto overview = ask("/api/overview").json();
+    EXPECT_EQ(overview.at("queue_totals").at("messages_delayed").to_number<int>(), 1);
+    EXPECT_EQ(overview.at("queue_totals").at("messages").to_number<int>(), 0);
+}
+
 TEST_F(Management, QueuesOfAVirtualHostAreNamedPercentEncoded) {
     connection client{broker_.url()};
     client.declare_queue("a");
@@ -170,7 +198,14 @@ TEST_F(Management, OtherMethodsThanGetAreNotAllowed) {
 }
 
 TEST_F(Management, UnknownPathsAreNotFound) {
-    for (const char* target : {"/", "/api", "/api/", "/api/overview/", "/api/queuesX"}) {
+    for (const char* target :
+         {"/",
+          "/api",
+          "/api/",
+          "/api/overview/",
+          "/api/queuesX",
+          "/api/exchanges/",
+          "/api/exchanges/a/b"}) {
         EXPECT_EQ(ask(target).status, 404) << target;
     }
 }

@@ -1,0 +1,100 @@
+// vhost: messages that reach an exchange of type x-delayed-message before they are due wait there
+// and are routed from there when their time has come.
+#include "broker/core/delay_line.hpp"
+#include "broker/core/engine.hpp"
+#include "broker/core/vhost.hpp"
+
+namespace lovage::broker {
+
+void vhost::append(delay_line& what) {
+    what.location = owner_.log().delay_line_declared(what.id, name_, what.owner().name());
+    owner_.definition_logged();
+}
+
+void vhost::restore_delay_line(exchange& owner, queue_id id, journal_location where) {
+    delay_line& line = *owner.delays;
+    line.id = id;
+    line.location = where;
+    owner_.delay_line_restored(line);
+}
+
+void vhost::hold_back(const publication& what, publish_outcome& outcome) {
+    outcome.routed = true;
+    message::parts parts = what.parts;
+    if (!what.complete_properties.empty()) {
+        parts.properties = what.complete_properties;
+    }
+    for (const auto& [where, due_ms] : held_back_) {
+        message_ptr made{message::create(owner_.next_message_id(), parts, owner_.memory_account())};
+        made->persistent = what.persistent;
+        made->priority = what.priority;
+        made->published_at_ms = what.published_at_ms;
+        made->expiration_ms = what.expiration_ms;
+        delay_line& line = *where->delays;
+        if (what.persistent && where->settings().durable) {
+            if (line.id == queue_id{}) {
+                line.id = owner_.next_queue_id();
+                append(line);
+            }
+            made->durable_holders = 1;
+            made->location = owner_.log().delayed(*made, line.id, due_ms);
+            outcome.logged = true;
+        }
+        line.add(std::move(made), due_ms);
+        owner_.due_changed(line);
+    }
+}
+
+void vhost::release_due(delay_line& line) {
+    const message_ptr due = line.pop();
+    publication what;
+    std::vector<std::string> copies;
+    const auto properties = due_properties(due->properties(), copies);
+    what.parts = {
+        due->exchange(),
+        due->routing_key(),
+        properties ? properties->view() : due->properties(),
+        due->body()};
+    what.copies = copies;
+    what.persistent = due->persistent;
+    what.priority = due->priority;
+    what.published_at_ms = owner_.wall_ms();
+    what.expiration_ms = due->expiration_ms;
+    publish(&line.owner(), what);
+    // In the journal after what took its place: a crash between the two leaves both, not neither.
+    if (due->durable_holders != 0) {
+        owner_.log().settled(line.id, due->id());
+        owner_.log().released(due->location);
+    }
+}
+
+void vhost::drop_waiting(delay_line& line) {
+    if (line.id != queue_id{}) {
+        owner_.log().queue_deleted(line.id, name_, {});
+        owner_.log().released(line.location);
+    }
+    for (const auto& each : line.waiting()) {
+        if (each.body->durable_holders != 0) {
+            owner_.log().released(each.body->location);
+        }
+    }
+    owner_.forget(line);
+}
+
+void vhost::rewrite_waiting(std::uint64_t file) {
+    for (const auto& [name, source] : exchanges_) {
+        if (source->delays == nullptr) {
+            continue;
+        }
+        for (const auto& each : source->delays->waiting()) {
+            message& body = *each.body;
+            if (body.durable_holders != 0 && body.location.file == file) {
+                const journal_location old = body.location;
+                body.location = owner_.log().delayed(body, source->delays->id, each.due_ms);
+                owner_.log().released(old);
+            }
+        }
+    }
+}
+
+}  // namespace lovage::broker

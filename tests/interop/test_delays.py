@@ -1,0 +1,187 @@
+"""Messages that are delivered later: Celery's ladder of queues with a time to live, as kombu builds
+it for Celery 5.5, on both brokers; exchanges of type x-delayed-message, which Debian's RabbitMQ has
+no plugin for, on ours."""
+
+import time
+import unittest
+
+import pika
+import pika.exceptions
+
+import harness
+
+LEVELS = range(27, -1, -1)
+ENTRY = "celery_delayed_27"
+EXIT = "celery_delayed_delivery"
+EARLY_SECONDS = 0.02  # clocks of two processes
+PERSISTENT = 2
+
+
+class Ladder(harness.BrokerTest):
+    """Level n keeps for 2^n seconds what has bit n in its routing key; the other passes at once."""
+
+    def setUp(self):
+        super().setUp()
+        self.ch = self.channel()
+        self.addCleanup(self.take_down)
+
+    def take_down(self):
+        channel = self.channel()
+        for level in LEVELS:
+            channel.queue_delete(f"celery_delayed_{level}")
+            channel.exchange_delete(f"celery_delayed_{level}")
+        channel.exchange_delete(EXIT)
+
+    def build(self, queue_type):
+        self.ch.exchange_declare(EXIT, "topic", durable=True)
+        for level in LEVELS:
+            name = f"celery_delayed_{level}"
+            below = f"celery_delayed_{level - 1}" if level else EXIT
+            arguments = {"x-queue-type": queue_type, "x-overflow": "reject-publish",
+                         "x-message-ttl": 2 ** level * 1000, "x-dead-letter-exchange": below}
+            if queue_type == "quorum":
+                arguments["x-dead-letter-strategy"] = "at-least-once"
+            self.ch.exchange_declare(name, "topic", durable=True)
+            self.ch.queue_declare(name, durable=True, arguments=arguments)
+            self.ch.queue_bind(name, name, "*." * (27 - level) + "1.#")
+        for level in LEVELS:
+            below = f"celery_delayed_{level - 1}" if level else EXIT
+            self.ch.exchange_bind(below, f"celery_delayed_{level}", "*." * (27 - level) + "0.#")
+
+    def work_queue(self):
+        name = self.name("work")
+        self.ch.exchange_declare(name, "topic", durable=True)
+        self.ch.queue_declare(name, durable=True, arguments={"x-queue-type": "classic"})
+        self.ch.queue_bind(name, name, f"#.{name}")
+        self.ch.exchange_bind(name, EXIT, f"#.{name}")
+        self.addCleanup(self.drop, name)
+        return name
+
+    def drop(self, name):
+        channel = self.channel()
+        channel.queue_delete(name)
+        channel.exchange_delete(name)
+
+    @staticmethod
+    def key(seconds, queue):
+        return ".".join(f"{seconds:028b}") + "." + queue
+
+    def send(self, seconds, queue):
+        self.ch.basic_publish(ENTRY, self.key(seconds, queue), str(seconds).encode(),
+                              pika.BasicProperties(delivery_mode=PERSISTENT), mandatory=True)
+        return time.monotonic() + seconds
+
+    def test_messages_come_when_their_bits_say(self):
+        for queue_type in ("classic", "quorum"):
+            with self.subTest(queue_type=queue_type):
+                self.build(queue_type)
+                queue = self.work_queue()
+                self.ch.confirm_delivery()
+                due = {seconds: self.send(seconds, queue) for seconds in (3, 1, 0, 2)}
+                for expected in (0, 1, 2, 3):
+                    method, properties, body = next(self.ch.consume(
+                        queue, auto_ack=True, inactivity_timeout=harness.WAIT_SECONDS))
+                    self.assertEqual(int(body), expected)
+                    self.assertGreaterEqual(time.monotonic(), due[expected] - EARLY_SECONDS)
+                    self.assertEqual(method.routing_key, self.key(expected, queue))
+                    deaths = (properties.headers or {}).get("x-death", [])
+                    self.assertEqual([death["queue"] for death in deaths],
+                                     [f"celery_delayed_{bit}" for bit in range(2)
+                                      if expected >> bit & 1])
+                    self.assertTrue(all(death["reason"] == "expired" for death in deaths))
+                self.ch.cancel()
+                self.take_down()
+                self.ch = self.channel()
+
+    def test_longest_delays_wait_in_the_upper_levels(self):
+        self.build("classic")
+        queue = self.work_queue()
+        self.ch.confirm_delivery()
+        self.send(2 ** 28 - 1, queue)
+        self.send(2 ** 20, queue)
+        for level, count in ((27, 1), (20, 1), (26, 0), (0, 0)):
+            waiting = self.ch.queue_declare(f"celery_delayed_{level}", passive=True)
+            self.assertEqual(waiting.method.message_count, count, level)
+
+
+@unittest.skipIf(harness.Options.target == "rabbitmq", "needs a plugin that Debian does not have")
+class DelayedExchange(harness.BrokerTest):
+    def setUp(self):
+        super().setUp()
+        self.ch = self.channel()
+        self.ch.confirm_delivery()
+
+    def declare(self, kind="direct", key="k", channel=None):
+        channel = channel or self.ch
+        exchange, queue = self.name("x"), self.name("q")
+        channel.exchange_declare(exchange, "x-delayed-message", durable=True,
+                                 arguments={"x-delayed-type": kind})
+        channel.queue_declare(queue, durable=True)
+        channel.queue_bind(queue, exchange, key)
+        return exchange, queue
+
+    def send(self, exchange, body, headers, key="k", channel=None):
+        (channel or self.ch).basic_publish(
+            exchange, key, body,
+            pika.BasicProperties(headers=headers, delivery_mode=PERSISTENT), mandatory=True)
+
+    def take(self, queue):
+        _, properties, body = next(self.ch.consume(
+            queue, auto_ack=True, inactivity_timeout=harness.WAIT_SECONDS))
+        return properties, body
+
+    def test_messages_come_in_the_order_of_their_due_times(self):
+        exchange, queue = self.declare()
+        begin = time.monotonic()
+        now_ms = int(time.time() * 1000)
+        self.send(exchange, b"second", {"x-delay": 400})
+        self.send(exchange, b"first", {"x-delay": "200"})
+        self.send(exchange, b"third", {"x-lovage-due": now_ms + 600})
+        self.send(exchange, b"at once", {"x-delay": 0})
+
+        seen = []
+        for seconds in (0, 0.2, 0.4, 0.6):
+            properties, body = self.take(queue)
+            seen.append(body)
+            self.assertGreaterEqual(time.monotonic() - begin, seconds - EARLY_SECONDS)
+            if body == b"second":
+                self.assertEqual(properties.headers["x-delay"], -400)
+
+        self.assertEqual(seen, [b"at once", b"first", b"second", b"third"])
+
+    def test_topic_keys_and_unroutable_messages(self):
+        exchange, queue = self.declare("topic", "a.*")
+        self.send(exchange, b"yes", {"x-delay": 50}, "a.b")
+        self.send(exchange, b"dropped when it is due", {"x-delay": 50}, "b.a")
+        with self.assertRaises(pika.exceptions.UnroutableError):
+            self.send(exchange, b"no", {}, "b.a")
+        self.assertEqual(self.take(queue)[1], b"yes")
+
+    def test_type_is_checked(self):
+        for arguments in ({}, {"x-delayed-type": 1}, {"x-delayed-type": "x-delayed-message"}):
+            with self.subTest(arguments=arguments):
+                with self.assertRaises(pika.exceptions.ChannelClosedByBroker) as closed:
+                    self.channel().exchange_declare(self.name("x"), "x-delayed-message",
+                                                    arguments=arguments)
+                self.assertEqual(closed.exception.reply_code, 406)
+
+    def test_what_waits_survives_kill(self):
+        broker = harness.LovageBroker().start()
+        self.addCleanup(broker.close)
+        channel = self.channel(port=broker.port)
+        channel.confirm_delivery()
+        exchange, queue = self.declare(channel=channel)
+        begin = time.monotonic()
+        due_ms = int(time.time() * 1000) + 3000
+        for number in range(100):
+            self.send(exchange, str(number).encode(), {"x-lovage-due": due_ms - 5 * number},
+                      channel=channel)
+        self.send(exchange, b"years", {"x-delay": 20 * 365 * 86400 * 1000}, channel=channel)
+
+        broker.kill()
+        broker.start()
+
+        self.ch = self.channel(port=broker.port)
+        bodies = [int(self.take(queue)[1]) for _ in range(100)]
+        self.assertGreaterEqual(time.monotonic() - begin, 3 - EARLY_SECONDS)
+        self.assertEqual(bodies, sorted(bodies, reverse=True))
