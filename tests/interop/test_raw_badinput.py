@@ -5,7 +5,6 @@ import contextlib
 import random
 import socket
 import struct
-import time
 
 import harness
 from wire import (BODY, FRAME_MAX, HEADER, HEARTBEAT, METHOD, PROTOCOL_HEADER, Closed, Typed, Wire,
@@ -339,11 +338,10 @@ class Behaviour(BadInput):
         for pattern in (".".join(["#"] * 127), ".".join(["#", "a"] * 60 + ["b"]),
                         ".".join(["*", "#"] * 63), "." * 255):
             wire.bind(1, queue, "storm", pattern)
-        started = time.monotonic()
         for key in (".".join(["a"] * 127), "." * 255, "a" * 255, ""):
             wire.publish(1, "storm", key)
+        # Trying every way to match would take longer than any client waits for an answer.
         wire.call(1, "basic.qos", 0, 0, False)
-        self.assertLess(time.monotonic() - started, 5)
 
     def test_exchange_cycles_end(self):
         wire = self.opened()
