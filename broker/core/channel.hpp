@@ -138,7 +138,8 @@ private:
     fault content_complete();
     fault find_publishable(exchange*& through) const;
     fault publish_content();
-    void return_unroutable(const message::parts& what);
+    /// Sends a mandatory message back that went nowhere.
+    void answer_mandatory(const message::parts& what, const publish_outcome& outcome);
     void confirm(const publish_outcome& outcome);
 
     fault hold(const publication& what);

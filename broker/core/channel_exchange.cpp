@@ -3,10 +3,18 @@
 #include "broker/core/exchange_arguments.hpp"
 #include "broker/core/inequivalence.hpp"
 
+#include <array>
+
 namespace lovage::broker {
 namespace {
 
 constexpr octets alternate_argument = "alternate-exchange";
+/// All but the first mean something to types of their own only.
+constexpr std::array<octets, 4> compared_arguments{
+    alternate_argument,
+    delayed_type_argument,
+    "x-cache-size",
+    "x-cache-ttl"};
 
 fault check_alternate(const amqp::exchange::declare& in, octets name, octets vhost) {
     const auto* alternate = in.arguments.find(alternate_argument);
@@ -38,7 +46,11 @@ fault channel::redeclare(const exchange& there, const amqp::exchange::declare& i
     if (in.internal != now.internal) {
         return differs.flags("internal", in.internal, now.internal);
     }
-    for (const octets name : {alternate_argument, delayed_type_argument}) {
+    const bool plain = !now.delayed && !now.deduplication;
+    for (const octets name : compared_arguments) {
+        if (plain && name != alternate_argument) {
+            continue;
+        }
         const auto* wanted = in.arguments.find(name);
         const auto* current = now.arguments.find(name);
         const bool same =
@@ -62,7 +74,7 @@ fault channel::on(const amqp::exchange::declare& in) {
         }
     } else {
         exchange_settings settings{
-            name, exchange_type::direct, in.durable, in.auto_delete, in.internal, {}, false};
+            name, exchange_type::direct, in.durable, in.auto_delete, in.internal, {}, false, {}};
         if (fault unknown = read_exchange_type(in.type, in.arguments, settings)) {
             return unknown;
         }

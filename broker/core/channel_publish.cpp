@@ -8,6 +8,9 @@
 namespace lovage::broker {
 namespace {
 
+/// Of basic.return: nothing is wrong, the broker has such a message already (decision 11).
+constexpr std::uint16_t duplicate_reply_code = 208;
+
 fault unexpected_content(octets expected) {
     return connection_fault(
         amqp::reply_code::unexpected_frame, "expected content " + std::string(expected));
@@ -129,23 +132,32 @@ fault channel::publish_content() {
     what.published_at_ms = engine_.wall_ms();
     what.expiration_ms = properties.expiration_ms;
     what.complete_properties = properties.complete;
+    what.deduplicate = true;
     if (transaction_) {
         return hold(what);
     }
     const publish_outcome outcome = home_.publish(through, what);
-    if (!outcome.routed && publish_mandatory_) {
-        return_unroutable(what.parts);
+    if (publish_mandatory_) {
+        answer_mandatory(what.parts, outcome);
     }
     confirm(outcome);
     return no_fault;
 }
 
-void channel::return_unroutable(const message::parts& what) {
-    send(amqp::basic::return_{
+void channel::answer_mandatory(const message::parts& what, const publish_outcome& outcome) {
+    if (outcome.routed && !outcome.duplicate) {
+        return;
+    }
+    amqp::basic::return_ answer{
         static_cast<std::uint16_t>(amqp::reply_code::no_route),
         "NO_ROUTE",
         what.exchange,
-        what.routing_key});
+        what.routing_key};
+    if (outcome.duplicate) {
+        answer.reply_code = duplicate_reply_code;
+        answer.reply_text = "DUPLICATE";
+    }
+    send(answer);
     write_content(what);
 }
 

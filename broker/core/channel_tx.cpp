@@ -33,6 +33,7 @@ publication held_publish::as_publication(std::uint64_t now_ms) const {
     what.published_at_ms = now_ms;
     what.expiration_ms = expiration_ms;
     what.complete_properties = complete_properties;
+    what.deduplicate = true;
     return what;
 }
 
@@ -93,8 +94,8 @@ fault channel::on(const amqp::tx::commit&) {
         if (through != nullptr || each.exchange.empty()) {
             outcome = home_.publish(through, what);
         }
-        if (!outcome.routed && each.mandatory) {
-            return_unroutable(what.parts);
+        if (each.mandatory) {
+            answer_mandatory(what.parts, outcome);
         }
         logged = logged || outcome.logged;
         refused = refused || outcome.refused;

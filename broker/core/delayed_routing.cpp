@@ -60,6 +60,7 @@ void vhost::release_due(delay_line& line) {
     what.priority = due->priority;
     what.published_at_ms = owner_.wall_ms();
     what.expiration_ms = due->expiration_ms;
+    what.deduplicate = true;  // its targets see it for the first time
     publish(&line.owner(), what);
     // In the journal after what took its place: a crash between the two leaves both, not neither.
     if (due->durable_holders != 0) {

@@ -437,7 +437,8 @@ std::vector<queue_status> engine::queue_statuses() const {
                  each->ready_count(),
                  each->unacked_count(),
                  each->consumers().size(),
-                 each->ready_octets()});
+                 each->ready_octets(),
+                 each->dedup ? each->dedup->size() : 0});
         }
     }
     return all;
@@ -455,7 +456,8 @@ std::vector<exchange_status> engine::exchange_statuses() const {
                  settings.durable,
                  settings.auto_delete,
                  settings.internal,
-                 each->delays ? std::optional{each->delays->size()} : std::nullopt});
+                 each->delays ? std::optional{each->delays->size()} : std::nullopt,
+                 each->dedup ? each->dedup->size() : 0});
         }
     }
     return all;

@@ -86,6 +86,7 @@ struct queue_status {
     std::size_t unacked = 0;
     std::size_t consumers = 0;
     std::uint64_t ready_octets = 0;
+    std::size_t dedup_keys = 0;  ///< of what it has taken lately
 };
 
 /// What the management API shows of an exchange.
@@ -97,6 +98,7 @@ struct exchange_status {
     bool auto_delete = false;
     bool internal = false;
     std::optional<std::size_t> delayed;  ///< messages that wait in it, if it is of that type
+    std::size_t dedup_keys = 0;          ///< of what it has taken lately
 };
 
 /// What is left of a queue: the count for its deleter, the consumers that must hear of it.
@@ -156,6 +158,7 @@ public:
     vhost& restore_vhost(octets name);
     void queue_restored(queue& what) { restored_queues_[what.id()] = &what; }
     void delay_line_restored(delay_line& what);
+    [[nodiscard]] queue* find_restored_queue(queue_id id) const;
     /// Ids must grow from call to call; the queues must be there.
     void restore_message(const found_message& found);
     void restore_next_ids(std::uint64_t next_queue, message_id next_message);

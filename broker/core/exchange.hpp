@@ -38,6 +38,9 @@ struct exchange_settings {
     amqp::table arguments;
     /// Of type x-delayed-message: messages wait here until they are due; `type` routes them then.
     bool delayed = false;
+    /// Of type x-message-deduplication: what it has taken lately is dropped; else a fanout
+    /// exchange.
+    std::optional<dedup_limits> deduplication = std::nullopt;
 };
 
 /// Argument of a delayed exchange that says how it routes.

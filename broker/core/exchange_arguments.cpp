@@ -4,6 +4,7 @@ namespace lovage::broker {
 namespace {
 
 constexpr octets delayed_type = "x-delayed-message";
+constexpr octets dedup_type = "x-message-deduplication";
 
 }  // namespace
 
@@ -21,6 +22,11 @@ fault read_exchange_type(octets type, const amqp::table& arguments, exchange_set
         }
         type = *named;
     }
+    if (type == dedup_type && !into.delayed) {
+        into.type = exchange_type::fanout;
+        into.deduplication.emplace();
+        return read_dedup_limits(arguments, "exchange '" + into.name + "'", *into.deduplication);
+    }
     const auto known = parse_exchange_type(type);
     if (!known) {
         return connection_fault(
@@ -31,6 +37,9 @@ fault read_exchange_type(octets type, const amqp::table& arguments, exchange_set
 }
 
 octets declared_type(const exchange_settings& of) {
+    if (of.deduplication) {
+        return dedup_type;
+    }
     return of.delayed ? delayed_type : exchange_type_name(of.type);
 }
 

@@ -50,6 +50,15 @@ struct holding {
     bool redelivered = false;
 };
 
+/// That a queue or an exchange has taken a message with that deduplication key.
+struct dedup_mark {
+    octets vhost;
+    octets exchange;   ///< empty for a queue
+    queue_id queue{};  ///< 0 for an exchange
+    octets key;
+    std::uint64_t until_ms = 0;  ///< Unix milliseconds; afterwards it means nothing
+};
+
 class message;
 
 class journal {
@@ -69,6 +78,9 @@ public:
     virtual journal_location delay_line_declared(queue_id id, octets vhost, octets exchange) = 0;
     /// A message that waits in that line until `due_ms`, Unix milliseconds.
     virtual journal_location delayed(const message& what, queue_id line, std::uint64_t due_ms) = 0;
+    /// Kept until it is written again, forgotten, or its location released.
+    virtual journal_location remembered(const dedup_mark& what) = 0;
+    virtual void forgotten(const dedup_mark& what) = 0;
     virtual void settled(queue_id queue, message_id id) = 0;
     virtual void returned(queue_id queue, message_id id, std::uint32_t delivery_count) = 0;
     virtual void delivered(queue_id queue, message_id id) = 0;

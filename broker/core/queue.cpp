@@ -23,6 +23,10 @@ queue::queue(queue_id id, vhost& home, queue_settings settings, connection_id ow
       owner_(owner),
       limited_(settings_.length_max || settings_.length_octets_max),
       ready_(settings_.priority_max) {
+    if (settings_.deduplication) {
+        dedup =
+            std::make_unique<dedup_table>(*settings_.deduplication, home_.owner().memory_account());
+    }
     used();
 }
 
@@ -318,6 +322,9 @@ std::optional<time_point> queue::unused_since() const {
 void queue::check_invariants() const {
     std::uint64_t ready_sum = 0;
     ready_.check_invariants();
+    if (dedup) {
+        dedup->check_invariants();
+    }
     ready_.for_each([&](const queued_message& each) { ready_sum += each.body->body().size(); });
     assert(ready_sum == ready_octets_);
     for (std::size_t i = 0; i < takers_.size(); ++i) {

@@ -69,6 +69,8 @@ struct queue_settings {
     std::optional<std::uint64_t> consumer_timeout_ms;
     /// Times that a message may come back; once more and it is dead-lettered or dropped.
     std::optional<std::uint64_t> delivery_limit;
+    /// Argument x-message-deduplication: what it has taken lately is dropped.
+    std::optional<dedup_limits> deduplication;
 };
 
 class queue : public route_target {

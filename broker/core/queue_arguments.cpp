@@ -20,6 +20,10 @@ constexpr std::int64_t priority_bound = 255;
 /// Of quorum queues that name none, as in RabbitMQ 4; 3.10 had no limit.
 constexpr std::uint64_t quorum_delivery_limit = 20;
 
+/// Of queues with x-message-deduplication that say nothing else: ten minutes is longer than
+/// publishers try again, and a hundred thousand keys take some tens of megabytes at most.
+constexpr dedup_limits queue_dedup_limits{100'000, 600'000};
+
 /// Other types of queue have these: RabbitMQ refuses them where they would do nothing.
 constexpr std::array<octets, 1> unknown_to_classic{"x-max-age"};
 constexpr std::array<octets, 4> unknown_to_quorum{
@@ -28,7 +32,7 @@ constexpr std::array<octets, 4> unknown_to_quorum{
     "x-queue-version",
     "x-max-age"};
 
-constexpr std::array<octets, 13> compared{
+constexpr std::array<octets, 16> compared{
     "x-expires",
     "x-message-ttl",
     "x-dead-letter-exchange",
@@ -41,7 +45,10 @@ constexpr std::array<octets, 13> compared{
     "x-queue-mode",
     "x-queue-type",
     "x-queue-version",
-    "x-queue-master-locator"};
+    "x-queue-master-locator",
+    "x-message-deduplication",
+    "x-cache-size",
+    "x-cache-ttl"};
 
 class argument_reader {
 public:
@@ -147,6 +154,15 @@ public:
         return no_fault;
     }
 
+    fault deduplication(queue_settings& into) const {
+        bool wanted = false;
+        if (fault wrong = flag("x-message-deduplication", wanted); wrong || !wanted) {
+            return wrong;
+        }
+        into.deduplication = queue_dedup_limits;
+        return read_dedup_limits(arguments_, place(), *into.deduplication);
+    }
+
     fault one_of(octets name, octets what, std::initializer_list<octets> allowed) const {
         const field_value* value = arguments_.find(name);
         if (value == nullptr) {
@@ -228,6 +244,9 @@ fault read_limits(const argument_reader& reader, queue_settings& into) {
         return wrong;
     }
     if (fault wrong = reader.time("x-consumer-timeout", 1, into.consumer_timeout_ms)) {
+        return wrong;
+    }
+    if (fault wrong = reader.deduplication(into)) {
         return wrong;
     }
     return reader.length("x-delivery-limit", into.delivery_limit);

@@ -68,6 +68,11 @@ void engine::delay_line_restored(delay_line& what) {
     restored_lines_[what.id] = &what;
 }
 
+queue* engine::find_restored_queue(queue_id id) const {
+    const auto found = restored_queues_.find(id);
+    return found == restored_queues_.end() ? nullptr : found->second;
+}
+
 void engine::restore_next_ids(std::uint64_t next_queue, message_id next_message) {
     next_queue_id_ = std::max(next_queue_id_, next_queue);
     next_message_id_ = std::max(next_message_id_, next_message);
@@ -80,6 +85,7 @@ void engine::rewrite(std::uint64_t file, clock_reading clock) {
     for (const auto& [name, home] : vhosts_) {
         home->rewrite_definitions(file);
         home->rewrite_waiting(file);
+        home->rewrite_marks(file);
     }
     rewrite_messages(file);
     finish();

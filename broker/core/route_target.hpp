@@ -3,9 +3,11 @@
 // Base of queue and exchange; on the engine's thread.
 #pragma once
 
+#include "broker/core/dedup_table.hpp"
 #include "framework/base/bytes.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace lovage::broker {
@@ -24,8 +26,9 @@ public:
     [[nodiscard]] octets target_name() const;
     [[nodiscard]] bool target_durable() const;
 
-    std::vector<binding*> incoming;  ///< bindings that lead here; kept by the vhost
-    std::uint64_t route_mark = 0;    ///< number of the last routing that came by here
+    std::vector<binding*> incoming;      ///< bindings that lead here; kept by the vhost
+    std::unique_ptr<dedup_table> dedup;  ///< what it has taken lately; null: takes everything
+    std::uint64_t route_mark = 0;        ///< number of the last routing that came by here
 
 protected:
     explicit route_target(kind what) : kind_(what) {}

@@ -44,6 +44,9 @@ bool vhost::has_reply_address(octets address) const {
 void vhost::find_targets(exchange* through, const publication& what) {
     targets_.clear();
     held_back_.clear();
+    marking_.clear();
+    dedup_key_read_ = false;
+    duplicate_ = false;
     ++route_serial_;  // a queue takes one copy and an exchange one look, so that cycles end
     if (through == nullptr) {
         find_named(what.parts.routing_key, what);
@@ -58,6 +61,13 @@ void vhost::find_targets(exchange* through, const publication& what) {
     while (!to_visit_.empty()) {
         exchange& here = *to_visit_.back();
         to_visit_.pop_back();
+        if (here.dedup) {
+            if (is_duplicate(here, what)) {
+                duplicate_ = true;
+                continue;
+            }
+            marking_.push_back(&here);
+        }
         if (here.delays) {
             if (const auto due = due_at_ms(what.parts.properties, owner_.wall_ms())) {
                 held_back_.push_back({&here, *due});
@@ -138,7 +148,13 @@ publish_outcome vhost::deliver_to_targets(const publication& what) {
     if (!held_back_.empty()) {
         hold_back(what, outcome);
     }
+    const bool dropped = remove_duplicates(what) || duplicate_;
     if (targets_.empty()) {
+        outcome.duplicate = dropped && !outcome.routed;
+        // Confirmed as the first one: not before that is on disk.
+        outcome.routed = outcome.routed || dropped;
+        outcome.logged = outcome.logged || (outcome.duplicate && what.persistent);
+        remember_all(what, outcome);
         return outcome;
     }
     outcome.routed = true;
@@ -148,6 +164,7 @@ publish_outcome vhost::deliver_to_targets(const publication& what) {
     }
     const bool outermost = !std::exchange(delivering_, true);
     message_ptr made = create_message(what, outcome);
+    remember_all(what, outcome);
     for (queue* full : refusing_) {
         deaths_.push_back({full, {made, 0, false}, "maxlen", false});
     }

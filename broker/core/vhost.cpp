@@ -98,6 +98,10 @@ exchange& vhost::restore_exchange(exchange_settings settings, journal_location w
     if (kept.settings().delayed) {
         kept.delays = std::make_unique<delay_line>(*this, kept);
     }
+    if (kept.settings().deduplication) {
+        kept.dedup =
+            std::make_unique<dedup_table>(*kept.settings().deduplication, owner_.memory_account());
+    }
     exchanges_[kept.name()] = std::move(made);
     return kept;
 }
@@ -158,6 +162,7 @@ void vhost::delete_exchanges(std::vector<exchange*> doomed) {
         if (next.delays) {
             drop_waiting(*next.delays);
         }
+        forget_marks(next);
         if (next.location.record_octets != 0) {
             owner_.log().exchange_deleted(name_, next.name());
             owner_.definition_logged();
@@ -187,6 +192,7 @@ std::size_t vhost::delete_queue(queue& gone) {
         owner_.definition_logged();
         owner_.log().released(gone.location);
     }
+    forget_marks(gone);
     gone.mark_deleted();  // after the record that says so: it lets go of the messages'
     forget_dead_of(gone);
     owner_.forget(gone);

@@ -25,6 +25,8 @@ struct publish_outcome {
     bool logged = false;
     /// A full queue would not have it: the publisher gets basic.nack.
     bool refused = false;
+    /// It repeats what its targets have taken lately and was dropped.
+    bool duplicate = false;
 };
 
 /// A message on its way in.
@@ -39,6 +41,8 @@ struct publication {
     /// The properties with the hidden routing keys, for a message that has to wait; empty if there
     /// are none.
     octets complete_properties;
+    /// A client's own publish, which may be a duplicate; what the broker moves never is one.
+    bool deduplicate = false;
 };
 
 class vhost {
@@ -113,6 +117,7 @@ public:
         message_id delivered_up_to);
     /// `owner` is a delayed exchange; found messages with this id wait there.
     void restore_delay_line(exchange& owner, queue_id id, journal_location where);
+    void restore_mark(route_target& at, octets key, std::uint64_t until_ms, journal_location where);
     void restore_binding(
         exchange& source,
         route_target& target,
@@ -124,6 +129,8 @@ public:
     void rewrite_definitions(std::uint64_t file);
     /// The same for messages that wait in delayed exchanges.
     void rewrite_waiting(std::uint64_t file);
+    /// And for what queues and exchanges have taken lately.
+    void rewrite_marks(std::uint64_t file);
 
 private:
     void find_targets(exchange* through, const publication& what);
@@ -131,6 +138,15 @@ private:
     bool mark(route_target& reached) const;
     void hold_back(const publication& what, publish_outcome& outcome);
     void drop_waiting(delay_line& line);
+    bool is_duplicate(const route_target& at, const publication& what);
+    bool remove_duplicates(const publication& what);
+    /// `by` has taken what is being routed.
+    void remember(route_target& by, const publication& what);
+    void remember_all(const publication& what, const publish_outcome& outcome);
+    void add_mark(route_target& at, dedup_table::entry entry, std::uint64_t now_ms);
+    void forget_marks(route_target& at);
+    [[nodiscard]] dedup_mark mark_of(const route_target& at, octets key, std::uint64_t until_ms)
+        const;
     publish_outcome deliver_to_targets(const publication& what);
     bool remove_refusing(const publication& what);
     message_ptr create_message(const publication& what, publish_outcome& outcome);
@@ -164,7 +180,11 @@ private:
         std::uint64_t due_ms = 0;
     };
     std::vector<waiting_place> held_back_;  // delayed exchanges where it waits first
-    std::vector<queue*> refusing_;          // that dead-letter what they refuse
+    std::vector<route_target*> marking_;    // deduplicating exchanges that it came through
+    std::optional<dedup_key> dedup_key_;
+    bool dedup_key_read_ = false;
+    bool duplicate_ = false;        // an exchange has dropped it
+    std::vector<queue*> refusing_;  // that dead-letter what they refuse
     std::vector<holding> holdings_;
     struct dead_message {
         queue* from = nullptr;

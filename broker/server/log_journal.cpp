@@ -1,6 +1,7 @@
 #include "broker/server/log_journal.hpp"
 
 #include "broker/core/message.hpp"
+#include "broker/server/dedup_setting.hpp"
 
 namespace lovage::broker {
 namespace {
@@ -108,6 +109,15 @@ journal_location log_journal::delayed(const message& what, queue_id line, std::u
     record.due_ms = due_ms;
     record.queues = {&entry, 1};
     return location_of(log_.published(record));
+}
+
+journal_location log_journal::remembered(const dedup_mark& what) {
+    return location_of(
+        log_.setting_put(dedup_setting_name(what), dedup_setting_value(what.until_ms)));
+}
+
+void log_journal::forgotten(const dedup_mark& what) {
+    log_.setting_erased(dedup_setting_name(what));
 }
 
 void log_journal::settled(queue_id queue, message_id id) {

@@ -2,11 +2,13 @@
 
 #include "broker/core/exchange_arguments.hpp"
 #include "broker/core/queue_arguments.hpp"
+#include "broker/server/dedup_setting.hpp"
 #include "framework/amqp/table_codec.hpp"
 #include "framework/base/log.hpp"
 
 #include <lovage/broker.hpp>
 
+#include <algorithm>
 #include <random>
 
 namespace lovage::broker {
@@ -97,6 +99,37 @@ void restore_bindings(engine& into, const store::recovery& found) {
     }
 }
 
+void restore_marks(engine& into, const store::recovery& found) {
+    struct marked {
+        dedup_mark what;
+        journal_location where;
+    };
+    std::vector<marked> marks;
+    for (const auto& each : found.settings()) {
+        dedup_mark what;
+        if (read_dedup_setting(each.key, each.value, what)) {
+            marks.push_back({what, location_of(each.where)});
+        }
+    }
+    // The oldest first: it is the first to make room.
+    std::ranges::sort(marks, {}, [](const marked& each) { return each.what.until_ms; });
+    for (const auto& [what, where] : marks) {
+        vhost& home = into.restore_vhost(what.vhost);
+        route_target* at = nullptr;
+        if (what.queue == queue_id{}) {
+            at = home.find_exchange(what.exchange);
+        } else {
+            at = into.find_restored_queue(what.queue);
+        }
+        if (at != nullptr && at->dedup) {
+            home.restore_mark(*at, what.key, what.until_ms, where);
+        } else {
+            into.log().forgotten(what);
+            into.log().released(where);
+        }
+    }
+}
+
 }  // namespace
 
 opened_store open_store(const std::string& directory) {
@@ -131,6 +164,7 @@ void restore(engine& into, store::recovery& found) {
     restore_exchanges(into, found);
     restore_queues(into, found);
     restore_bindings(into, found);
+    restore_marks(into, found);
     std::string problem;
     engine::found_message message;
     const auto take = [&](const store::recovered_message& each) {

@@ -1,6 +1,6 @@
 """Messages that are delivered later: Celery's ladder of queues with a time to live, as kombu builds
 it for Celery 5.5, on both brokers; exchanges of type x-delayed-message, which Debian's RabbitMQ has
-no plugin for, on ours."""
+no plugin for, on ours; and deduplication, for which it has none either."""
 
 import time
 import unittest
@@ -185,3 +185,44 @@ class DelayedExchange(harness.BrokerTest):
         bodies = [int(self.take(queue)[1]) for _ in range(100)]
         self.assertGreaterEqual(time.monotonic() - begin, 3 - EARLY_SECONDS)
         self.assertEqual(bodies, sorted(bodies, reverse=True))
+
+
+@unittest.skipIf(harness.Options.target == "rabbitmq", "needs a plugin that Debian does not have")
+class Deduplication(harness.BrokerTest):
+    @staticmethod
+    def send(channel, queue, key, exchange="", mandatory=False):
+        channel.basic_publish(
+            exchange, queue, b"m",
+            pika.BasicProperties(headers={"x-deduplication-header": key},
+                                 delivery_mode=PERSISTENT), mandatory=mandatory)
+
+    def test_duplicates_are_confirmed_and_told_to_who_asks(self):
+        channel, queue = self.channel(), self.name()
+        channel.confirm_delivery()
+        channel.queue_declare(queue, durable=True, arguments={"x-message-deduplication": True})
+        for _ in range(5):
+            self.send(channel, queue, "key")
+        with self.assertRaises(pika.exceptions.UnroutableError) as told:
+            self.send(channel, queue, "key", mandatory=True)
+        self.assertEqual(told.exception.messages[0].method.reply_code, 208)
+        self.assertEqual(told.exception.messages[0].method.reply_text, "DUPLICATE")
+        self.send(channel, queue, "other", mandatory=True)
+        self.assertEqual(channel.queue_declare(queue, passive=True).method.message_count, 2)
+
+    def test_keys_survive_kill(self):
+        broker = harness.LovageBroker().start()
+        self.addCleanup(broker.close)
+        queue, exchange = self.name(), self.name("x")
+        for expected in (1, 2):
+            channel = self.channel(port=broker.port)
+            channel.confirm_delivery()
+            channel.exchange_declare(exchange, "x-message-deduplication", durable=True,
+                                     arguments={"x-cache-size": "5"})
+            channel.queue_declare(queue, durable=True)
+            channel.queue_bind(queue, exchange)
+            self.send(channel, "", 1, exchange)
+            self.send(channel, "", expected, exchange)
+            broker.kill()
+            broker.start()
+        channel = self.channel(port=broker.port)
+        self.assertEqual(channel.queue_declare(queue, passive=True).method.message_count, 2)

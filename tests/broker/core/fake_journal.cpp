@@ -112,6 +112,19 @@ journal_location fake_journal::delayed(const message& what, queue_id line, std::
     return at;
 }
 
+journal_location fake_journal::remembered(const dedup_mark& what) {
+    return write(
+        "remembered " + text(what.queue) + " " + std::string(what.exchange) + " " +
+        std::string(what.key));
+}
+
+void fake_journal::forgotten(const dedup_mark& what) {
+    records.push_back(
+        "forgotten " + text(what.queue) + " " + std::string(what.exchange) + " " +
+        std::string(what.key));
+    ++last_;
+}
+
 fake_journal::held_message* fake_journal::find_held(octets call, queue_id queue, message_id id) {
     const auto found = messages.find(id);
     if (found == messages.end() || !found->second.holders.contains(queue)) {

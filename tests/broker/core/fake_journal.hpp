@@ -44,6 +44,8 @@ public:
     journal_location published(const message& what, std::span<const holding> in) override;
     journal_location delay_line_declared(queue_id id, octets vhost, octets exchange) override;
     journal_location delayed(const message& what, queue_id line, std::uint64_t due_ms) override;
+    journal_location remembered(const dedup_mark& what) override;
+    void forgotten(const dedup_mark& what) override;
     void settled(queue_id queue, message_id id) override;
     void returned(queue_id queue, message_id id, std::uint32_t delivery_count) override;
     void delivered(queue_id queue, message_id id) override;

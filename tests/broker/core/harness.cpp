@@ -338,16 +338,16 @@ broker_under_test::~broker_under_test() {
     for (const std::string& complaint : journal.complaints()) {
         ADD_FAILURE() << "journal: " << complaint;
     }
-    // Memory is accounted for to the last octet: what is left are the messages of queues and of
-    // delayed exchanges.
+    // Memory is accounted for to the last octet: what is left are the messages of queues and
+    // delayed exchanges and the keys of what was taken lately.
     std::uint64_t held = 0;
     for (const queue_status& each : engine_->queue_statuses()) {
-        held += each.ready;
+        held += each.ready + each.dedup_keys;
         EXPECT_EQ(each.unacked, 0U) << each.name;
         EXPECT_EQ(each.consumers, 0U) << each.name;
     }
     for (const exchange_status& each : engine_->exchange_statuses()) {
-        held += each.delayed.value_or(0);
+        held += each.delayed.value_or(0) + each.dedup_keys;
     }
     EXPECT_EQ(engine_->memory_octets() == 0, held == 0);
 }

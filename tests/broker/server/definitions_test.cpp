@@ -158,6 +158,45 @@ TEST_F(Restart, ForgetsWhatWaitedInAnExchangeThatWasDeleted) {
     EXPECT_EQ(take("q"), "new");
 }
 
+TEST_F(Restart, KeepsWhatWasTakenLately) {
+    const auto publish = [&](const std::string& exchange, const std::string& key) {
+        message what("m");
+        what.headers = {{"x-deduplication-header", key}};
+        // Duplicates are confirmed, and returned because the client publishes mandatory.
+        static_cast<void>(routed(exchange, "q", what));
+    };
+    const auto declare = [&] {
+        exchange_options exchange;
+        exchange.arguments = {{"x-cache-size", 10}};
+        client().declare_exchange("once", "x-message-deduplication", exchange);
+        queue_options queue;
+        queue.arguments = {{"x-message-deduplication", true}, {"x-cache-ttl", 3'600'000}};
+        client().declare_queue("q", queue);
+        client().declare_queue("plain");
+        client().bind("plain", "once", "");
+    };
+    declare();
+    publish("", "a");
+    publish("once", "b");
+
+    restart();
+
+    publish("", "a");
+    publish("once", "b");
+    EXPECT_EQ(client().queue_status("q").messages, 1U);
+    EXPECT_EQ(client().queue_status("plain").messages, 1U);
+
+    wire_client wire{port()};
+    wire.call<amqp::exchange::delete_ok>(amqp::exchange::delete_{0, "once", false, false});
+    wire.call<amqp::queue::delete_ok>(amqp::queue::delete_{0, "q", false, false, false});
+    declare();
+    restart();
+    publish("", "a");
+    publish("once", "b");
+    EXPECT_EQ(client().queue_status("q").messages, 1U);
+    EXPECT_EQ(client().queue_status("plain").messages, 2U);
+}
+
 TEST_F(Restart, KeepsPrioritiesAndLimits) {
     queue_options options;
     options.arguments = {{"x-max-priority", 9}, {"x-max-length", 3}};
