@@ -23,10 +23,13 @@ sys.dont_write_bytecode = True
 import harness  # noqa: E402  (its folder is known only now)
 
 
+def required():
+    return os.environ.get("LOVAGE_REQUIRE_PEERS") == "1"
+
+
 def skip(reason):
-    required = os.environ.get("LOVAGE_REQUIRE_PEERS") == "1"
-    print(f"{'FAILED' if required else 'skipped'}: {reason}", flush=True)
-    return 1 if required else harness.SKIPPED
+    print(f"{'FAILED' if required() else 'skipped'}: {reason}", flush=True)
+    return 1 if required() else harness.SKIPPED
 
 
 class Result(unittest.TextTestResult):
@@ -104,6 +107,9 @@ def main():
         return skip(missing)
     finally:
         harness.close_shared()
+    if result.skipped and required():
+        print("FAILED: nothing may be skipped with LOVAGE_REQUIRE_PEERS=1")
+        return 1
     if result.testsRun == 0:
         print("FAILED: no test ran")
         return 1
