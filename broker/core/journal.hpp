@@ -81,6 +81,10 @@ public:
     /// Kept until it is written again, forgotten, or its location released.
     virtual journal_location remembered(const dedup_mark& what) = 0;
     virtual void forgotten(const dedup_mark& what) = 0;
+    /// What an operator has set; kept until it is put again or erased. The key does not begin with
+    /// "dedup" and an octet of zero, which marks are kept under.
+    virtual journal_location setting_put(octets key, octets value) = 0;
+    virtual void setting_erased(octets key) = 0;
     virtual void settled(queue_id queue, message_id id) = 0;
     virtual void returned(queue_id queue, message_id id, std::uint32_t delivery_count) = 0;
     virtual void delivered(queue_id queue, message_id id) = 0;

@@ -82,6 +82,7 @@ void engine::restore_next_ids(std::uint64_t next_queue, message_id next_message)
 
 void engine::rewrite(std::uint64_t file, clock_reading clock) {
     begin(clock);
+    settings_.rewrite(file);
     for (const auto& [name, home] : vhosts_) {
         home->rewrite_definitions(file);
         home->rewrite_waiting(file);

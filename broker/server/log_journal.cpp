@@ -120,6 +120,14 @@ void log_journal::forgotten(const dedup_mark& what) {
     log_.setting_erased(dedup_setting_name(what));
 }
 
+journal_location log_journal::setting_put(octets key, octets value) {
+    return location_of(log_.setting_put(key, value));
+}
+
+void log_journal::setting_erased(octets key) {
+    log_.setting_erased(key);
+}
+
 void log_journal::settled(queue_id queue, message_id id) {
     log_.settled(number(queue), id);
 }

@@ -125,6 +125,20 @@ void fake_journal::forgotten(const dedup_mark& what) {
     ++last_;
 }
 
+journal_location fake_journal::setting_put(octets key, octets value) {
+    const journal_location at = write("setting_put " + std::string(key));
+    settings[std::string(key)] = {std::string(value), at};
+    return at;
+}
+
+void fake_journal::setting_erased(octets key) {
+    records.push_back("setting_erased " + std::string(key));
+    ++last_;
+    if (settings.erase(std::string(key)) == 0) {
+        complain("setting_erased of an unknown key " + std::string(key));
+    }
+}
+
 fake_journal::held_message* fake_journal::find_held(octets call, queue_id queue, message_id id) {
     const auto found = messages.find(id);
     if (found == messages.end() || !found->second.holders.contains(queue)) {

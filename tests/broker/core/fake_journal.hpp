@@ -46,6 +46,8 @@ public:
     journal_location delayed(const message& what, queue_id line, std::uint64_t due_ms) override;
     journal_location remembered(const dedup_mark& what) override;
     void forgotten(const dedup_mark& what) override;
+    journal_location setting_put(octets key, octets value) override;
+    void setting_erased(octets key) override;
     void settled(queue_id queue, message_id id) override;
     void returned(queue_id queue, message_id id, std::uint32_t delivery_count) override;
     void delivered(queue_id queue, message_id id) override;
@@ -67,6 +69,7 @@ public:
     std::vector<std::string> records;  ///< every call, e.g. "settled 1 7"
     std::map<message_id, held_message> messages;
     std::map<queue_id, queue_record> queues;
+    std::map<std::string, std::pair<std::string, journal_location>> settings;
 
 private:
     journal_location write(std::string record);
