@@ -38,6 +38,7 @@ struct consumer {
     bool counts_requeues = true;    ///< what it gives back itself counts as a delivery
     std::uint32_t prefetch = 0;     ///< 0 is no limit
     std::uint32_t outstanding = 0;  ///< deliveries that wait for their ack
+    std::uint32_t late = 0;         ///< of these, the ones that were taken back
     bool waiting = false;           ///< stands in the queue's line of takers
     std::int64_t priority = 0;      ///< argument x-priority: who has more comes first
 };

@@ -2,6 +2,7 @@
 // of the log is written again so that the file can go.
 #include "broker/core/connection_send.hpp"
 #include "broker/core/delay_line.hpp"
+#include "broker/core/publish_properties.hpp"
 #include "framework/amqp/properties.hpp"
 
 #include <algorithm>
@@ -42,12 +43,11 @@ void engine::restore_message(const found_message& found) {
         body->priority = properties->priority.value_or(0);
     }
     if (properties && properties->expiration) {
+        // What no client could have published stands there only after a mistake of ours; without
+        // a time to live nothing is lost by it.
         std::uint64_t ms = 0;
-        for (const char digit : *properties->expiration) {
-            ms = digit >= '0' && digit <= '9' ? ms * 10 + static_cast<std::uint64_t>(digit - '0')
-                                              : ms;
-        }
-        body->expiration_ms = ms;
+        body->expiration_ms =
+            read_expiration(*properties->expiration, ms) ? message::no_expiration : ms;
     }
     for (const holding& each : found.holdings) {
         if (const auto where = restored_queues_.find(each.queue); where != restored_queues_.end()) {
