@@ -121,8 +121,9 @@ void engine::rewrite_messages(std::uint64_t file) {
     }
     for (const auto& [id, kept] : found) {
         const journal_location old = kept.body->location;
-        kept.body->location =
-            kept.holdings.empty() ? journal_location{} : log_.published(*kept.body, kept.holdings);
+        kept.body->location = kept.holdings.empty()
+                                  ? journal_location{}
+                                  : log_.published(*kept.body, kept.holdings, std::nullopt);
         log_.released(old);
     }
 }
