@@ -4,66 +4,17 @@ runs the programs, reads what they print, and tells them to end."""
 
 import os
 import pathlib
-import queue
 import signal
 import subprocess
 import sys
-import threading
 
 import pika
 
 import harness
+from running import Running
 
 FOLDER = pathlib.Path(__file__).resolve().parent / "tutorials"
 RUN_SECONDS = 60
-
-
-class Running:
-    """A program that goes on until it is told to end; its lines are read as they come."""
-
-    def __init__(self, command, environment):
-        self.process = harness.spawn(command, env=environment, stdin=subprocess.PIPE,
-                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.lines, self.errors = queue.Queue(), []
-        self.readers = [
-            threading.Thread(target=self._read, args=(self.process.stdout, self.lines.put)),
-            threading.Thread(target=self._read, args=(self.process.stderr, self.errors.append))]
-        for reader in self.readers:
-            reader.start()
-
-    @staticmethod
-    def _read(stream, put):
-        for line in stream:
-            put(line.rstrip("\n"))
-
-    def line(self):
-        try:
-            return self.lines.get(timeout=harness.WAIT_SECONDS)
-        except queue.Empty:
-            raise AssertionError(f"no line from {self.process.args}: {self.errors}") from None
-
-    def take(self, count):
-        return [self.line() for _ in range(count)]
-
-    def enter(self):
-        """What its user presses."""
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-
-    def end(self, how=signal.SIGTERM):
-        """Its exit status; nothing may have been printed that was not taken."""
-        status = harness.end(self.process, how)
-        self.process.stdin.close()
-        for reader in self.readers:
-            reader.join()
-        self.process.stdout.close()
-        self.process.stderr.close()
-        left = []
-        while not self.lines.empty():
-            left.append(self.lines.get())
-        if left:
-            raise AssertionError(f"{self.process.args} also said {left}")
-        return status
 
 
 class Language:
