@@ -176,6 +176,12 @@ void engine::tick(clock_reading clock) {
     finish();
 }
 
+void engine::administer(const std::function<void(engine&)>& what, clock_reading clock) {
+    begin(clock);
+    what(*this);
+    finish();
+}
+
 void engine::shut_down(clock_reading clock) {
     begin(clock);
     shutting_down_ = true;

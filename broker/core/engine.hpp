@@ -135,6 +135,9 @@ public:
     void disk_alarm(bool on, clock_reading clock);
     /// To be called every 100 ms or so and at next_expiry_ms().
     void tick(clock_reading clock);
+    /// Somebody with the right to do so changes or asks what he likes; definitions that he makes
+    /// are on disk when durable() says so.
+    void administer(const std::function<void(engine&)>& what, clock_reading clock);
     /// Tells all clients that the broker stops (320).
     void shut_down(clock_reading clock);
 
