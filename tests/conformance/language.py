@@ -185,7 +185,7 @@ def read_peer_step(step, text):
     elif verb == "dropped":
         step.ms = milliseconds(rest.removeprefix("after ")) if rest else 0
     elif verb in ("connects", "raw", "frame", "header", "body", "fills", "drains", "confirmed",
-                  "vanishes", "opens", "half_closes"):
+                  "vanishes", "opens", "half_closes", "refused"):
         step.values, step.options, step.flags, _ = items(scanner)
     else:
         raise SyntaxError(f"unknown step `{verb}`")

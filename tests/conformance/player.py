@@ -15,6 +15,7 @@ from values import (Mismatch, Table, Word, encode_argument, encode_properties, f
 
 POLL_SECONDS = 0.01
 ROUNDS = 2  # round trips after which nothing is under way any more: connection, queue, connection
+HEARTBEAT_MS = 500  # half of the smallest interval
 SLACK_SECONDS = 0.3  # clocks are read at other moments than the broker's
 CAPABILITIES = {"none": {}, "all": None}
 
@@ -83,7 +84,7 @@ class Player:
                 session.pump(0)
                 self.nothing_left(session)
         for session in self.sessions.values():
-            if session.dirty or session.finished or session.ended:
+            if session.dirty or session.finished or session.refused or session.ended:
                 session.vanish()
             else:
                 session.close()
@@ -184,7 +185,7 @@ class Player:
                                         ("exchange.declare", "exchange", self.exchanges)):
             if name == method and argument in arguments:
                 text = text_of(arguments[argument], self.names)
-                if text and not text.startswith("amq.") and len(octets_of(text)) < 256:
+                if text.isprintable() and text and not text.startswith("amq."):
                     store[text] = True
 
     def remember_event(self, event):
@@ -245,6 +246,8 @@ class Player:
     # Expecting
 
     def do_expect(self, step):
+        if step.method.name == HEARTBEAT and self.session(step).link.is_instant:
+            self.target.wait(HEARTBEAT_MS)
         event = self.session(step).next(step.channel or 0, self.seconds)
         self.remember_event(event)
         match_event(event, step.method, self.names)
@@ -268,7 +271,9 @@ class Player:
         session.send_method(at, close.what + ".close_ok")
         if close.what == "channel":
             session.open_channel(channel, self.seconds)
-        elif close.code != 501:  # after a wrong frame RabbitMQ reads no further for 3 s
+            return
+        session.refused = True
+        if close.code != 501:  # after a wrong frame RabbitMQ reads no further for 3 s
             self.until_ended(session, self.seconds)
 
     def match_close_text(self, close, text):
@@ -290,10 +295,13 @@ class Player:
         """Waits until the broker closes the socket; in memory time is moved."""
         started = self.target.now()
         while not session.ended:
-            session.pump(0.05)
+            while session.pump(0.05):
+                pass
+            if session.ended:
+                return
             if self.target.now() - started > seconds:
                 raise Mismatch(f"{session.name} is still open after {seconds} s")
-            if not session.ended and session.link.is_instant:
+            if session.link.is_instant:
                 self.target.wait(100)
 
     def do_dropped(self, step):
@@ -303,9 +311,16 @@ class Player:
         passed = self.target.now() - session.sent_at
         if passed < wanted - SLACK_SECONDS:
             raise Mismatch(f"dropped after {passed:.1f} s already")
-        if session.link.is_instant and passed > wanted + SLACK_SECONDS:
+        if step.ms and session.link.is_instant and passed > wanted + SLACK_SECONDS:
             raise Mismatch(f"dropped after {passed:.1f} s only")
         self.nothing_left(session)
+
+    def do_refused(self, step):
+        """A foreign protocol header is answered with ours."""
+        session = self.session(step)
+        self.until_ended(session, self.seconds)
+        if session.other_octets != wire.PROTOCOL_HEADER:
+            raise Mismatch(f"{session.other_octets!r} came")
 
     def do_silent(self, step):
         session = self.session(step)
@@ -371,6 +386,9 @@ class Player:
 
     def do_alarm(self, step):
         self.target.alarm(step.values[0].text == "on")
+
+    def do_shutdown(self, _):
+        self.target.shut_down()
 
     def do_restart(self, _):
         self.target.restart()

@@ -51,6 +51,7 @@ class Session:
         self.frame_max = wire.FRAME_MAX
         self.ended = False     # the socket is closed by the broker
         self.finished = False  # closed by the scenario
+        self.refused = False   # by connection.close
         self.dirty = False     # frames were made by hand: no round trips of ours in between
         self.other_octets = b""  # the answer to a foreign protocol header
         self.clock = time.monotonic

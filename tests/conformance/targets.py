@@ -134,6 +134,9 @@ class MemoryTarget:
         self._control = None
         self.command("reset")
 
+    def shut_down(self):
+        self.command("shut_down")
+
     def alarm(self, on):
         self.command(f"disk_alarm {int(on)}")
 
@@ -157,6 +160,10 @@ class SocketTarget:
 
     def start(self):
         self.broker.start()
+
+    def twin(self):
+        """The same broker with a control connection of its own, for another thread."""
+        return SocketTarget(self.name, self.broker)
 
     def link(self):
         return SocketLink(self.broker.port)

@@ -116,7 +116,8 @@ class Scanner:
                     out.append(int(self.text[self.at:self.at + 2], 16))
                     self.at += 2
                 else:
-                    out += ESCAPES[letter]  # `\$` stays as it is until names are filled in
+                    # `\$` and what only a regex knows stay as they are.
+                    out += ESCAPES.get(letter, b"\\" + letter.encode())
             else:
                 out += self.text[self.at].encode()
                 self.at += 1
