@@ -92,9 +92,11 @@ bool connection::read_protocol_header(octets& input) {
         return false;
     }
     const octets header = input.substr(0, header_octets);
-    const bool ours = header == amqp::protocol_header || header == octets{"AMQP\1\1\0\x09", 8} ||
-                      header == octets{"AMQP\1\1\x08\0", 8} ||
-                      header == octets{"AMQP\1\1\x09\1", 8};
+    // Clients of 8-0 have always been let in and speak 0-9-1 from then on, as with RabbitMQ.
+    const bool as_8_0 = header == octets{"AMQP\1\1\x08\0", 8} ||
+                        header == octets{"AMQP\1\1\x09\1", 8};
+    const bool ours = as_8_0 || header == amqp::protocol_header ||
+                      header == octets{"AMQP\1\1\0\x09", 8};
     if (!ours) {
         input = {};
         output_.append(amqp::protocol_header);
@@ -104,12 +106,12 @@ bool connection::read_protocol_header(octets& input) {
         return true;
     }
     input.remove_prefix(header_octets);
-    send_start();
+    send_start(as_8_0);
     state_ = state::start_ok;
     return true;
 }
 
-void connection::send_start() {
+void connection::send_start(bool as_8_0) {
     const auto& options = owner_.options();
     amqp::table capabilities;
     for (const octets name :
@@ -127,8 +129,8 @@ void connection::send_start() {
         capabilities.add(std::string(name), true);
     }
     amqp::connection::start start;
-    start.version_major = 0;
-    start.version_minor = 9;
+    start.version_major = as_8_0 ? 8 : 0;
+    start.version_minor = as_8_0 ? 0 : 9;
     start.server_properties = {
         {"capabilities", std::move(capabilities)},
         {"cluster_name", options.node_name},

@@ -113,7 +113,7 @@ private:
     fault on_content(const amqp::frame& in);
     fault on_heartbeat(const amqp::frame& in) const;
     void on_closing(const amqp::frame& in);
-    void send_start();
+    void send_start(bool as_8_0);
     void handle(const fault& what, std::uint16_t channel);
     void close_channel(channel& what);
     void close_all();

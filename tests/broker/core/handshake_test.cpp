@@ -62,10 +62,15 @@ TEST_F(Handshake, ProtocolHeaderIsAnsweredByStart) {
 }
 
 TEST_F(Handshake, OldProtocolHeadersAreAnsweredByStart) {
-    for (const octets header : {"AMQP\1\1\0\x09"sv, "AMQP\1\1\x08\0"sv, "AMQP\1\1\x09\1"sv}) {
+    client& first = broker.connect_raw();
+    first.send_octets("AMQP\1\1\0\x09"sv);
+    EXPECT_EQ(first.expect<amqp::connection::start>(0).version_minor, 9);
+    for (const octets header : {"AMQP\1\1\x08\0"sv, "AMQP\1\1\x09\1"sv}) {
         client& old = broker.connect_raw();
         old.send_octets(header);
-        old.expect<amqp::connection::start>(0);
+        const auto start = old.expect<amqp::connection::start>(0);
+        EXPECT_EQ(start.version_major, 8);
+        EXPECT_EQ(start.version_minor, 0);
     }
 }
 
