@@ -93,10 +93,10 @@ bool connection::read_protocol_header(octets& input) {
     }
     const octets header = input.substr(0, header_octets);
     // Clients of 8-0 have always been let in and speak 0-9-1 from then on, as with RabbitMQ.
-    const bool as_8_0 = header == octets{"AMQP\1\1\x08\0", 8} ||
-                        header == octets{"AMQP\1\1\x09\1", 8};
-    const bool ours = as_8_0 || header == amqp::protocol_header ||
-                      header == octets{"AMQP\1\1\0\x09", 8};
+    const bool as_8_0 =
+        header == octets{"AMQP\1\1\x08\0", 8} || header == octets{"AMQP\1\1\x09\1", 8};
+    const bool ours =
+        as_8_0 || header == amqp::protocol_header || header == octets{"AMQP\1\1\0\x09", 8};
     if (!ours) {
         input = {};
         output_.append(amqp::protocol_header);
@@ -335,14 +335,14 @@ void connection::written() {
         output_noted_ = true;
         owner_.output_added(*this);
     }
-    if (!congested_ && output_.size() > owner_.options().output_octets_high) {
+    if (!congested_ && output_.size() > owner_.output_octets_high()) {
         congested_ = true;
         owner_.congested(*this);
     }
 }
 
 void connection::drained(std::size_t pending) {
-    if (!congested_ || pending > owner_.options().output_octets_high / 2) {
+    if (!congested_ || pending > owner_.output_octets_high() / 2) {
         return;
     }
     congested_ = false;

@@ -227,12 +227,12 @@ void engine::dispatch_scheduled() {
 
 void engine::update_memory_alarm() {
     const auto limit = static_cast<double>(options_.memory_octets_max);
-    const auto used = static_cast<double>(memory_octets_);
+    const auto used = static_cast<double>(memory_octets());
     if (memory_alarm_ ? used < alarm_ends_at * limit : used > limit) {
         memory_alarm_ = !memory_alarm_;
         const octets state = memory_alarm_ ? "on" : "off";
         log(log_level::warning,
-            format_log_line("memory_alarm", {{"state", state}, {"octets", memory_octets_}}));
+            format_log_line("memory_alarm", {{"state", state}, {"octets", memory_octets()}}));
     }
     // Also those that were stopped in an event at whose end there was room again.
     unblock_all();
@@ -264,7 +264,7 @@ void engine::unblock_all() {
 
 bool engine::reserve_used_up() const {
     const auto reserve = reserve_ends_at * static_cast<double>(options_.memory_octets_max);
-    return static_cast<double>(memory_octets_) > reserve;
+    return static_cast<double>(memory_octets()) > reserve;
 }
 
 bool engine::publishes_wait(const connection& from) const {

@@ -133,6 +133,9 @@ public:
     void durable(lsn reached, clock_reading clock);
     /// The disk has no room, or has again: publishers wait meanwhile.
     void disk_alarm(bool on, clock_reading clock);
+    /// What the buffers of all connections take, as the driver has counted lately. No event: it is
+    /// looked at in the next one.
+    void buffers_take(std::uint64_t octets) { buffer_octets_ = octets; }
     /// To be called every 100 ms or so and at next_expiry_ms().
     void tick(clock_reading clock);
     /// Somebody with the right to do so changes or asks what he likes; definitions that he makes
@@ -179,7 +182,8 @@ public:
     [[nodiscard]] std::vector<queue_status> queue_statuses() const;
     [[nodiscard]] std::vector<exchange_status> exchange_statuses() const;
     [[nodiscard]] std::size_t connection_count() const;
-    [[nodiscard]] std::uint64_t memory_octets() const { return memory_octets_; }
+    /// Messages, what queues and channels note of them, unfinished contents, buffers.
+    [[nodiscard]] std::uint64_t memory_octets() const { return memory_octets_ + buffer_octets_; }
     void check_invariants() const;
 
     // For the parts of the engine.
@@ -230,11 +234,12 @@ public:
     /// Waits for the disk with a reply.
     void wait_for_disk(connection& what);
     void log(log_level level, std::string text);
-    /// Octets of messages and unfinished contents; whoever holds them adds and takes off.
+    /// Octets of messages, of places in queues and channels and of unfinished contents; whoever
+    /// holds them adds and takes off.
     [[nodiscard]] std::uint64_t& memory_account() { return memory_octets_; }
     /// True while publishers are to wait.
     [[nodiscard]] bool alarmed() const {
-        return memory_alarm_ || disk_alarm_ || memory_octets_ > options_.memory_octets_max;
+        return memory_alarm_ || disk_alarm_ || memory_octets() > options_.memory_octets_max;
     }
     /// Who loses deliveries now is not to blame.
     [[nodiscard]] bool shutting_down() const { return shutting_down_; }
@@ -246,6 +251,12 @@ public:
     [[nodiscard]] octets alarm_reason() const;
     /// True if one more dead letter may be sent on in this event.
     bool take_dead_letter();
+    /// Octets waiting to be sent above which a connection gets no deliveries: few in an alarm, or
+    /// slow readers would take what publishers must not.
+    [[nodiscard]] std::size_t output_octets_high() const {
+        return memory_alarm_ ? options_.output_octets_high / output_share_in_alarm
+                             : options_.output_octets_high;
+    }
     /// A connection has been stopped by the alarm; resumed when it is over.
     void block(connection& what);
     /// A connection that is stopped by the alarm has got a delivery.
@@ -254,6 +265,8 @@ public:
     void delete_exclusive_queues(const connection& owner);
 
 private:
+    static constexpr std::size_t output_share_in_alarm = 16;
+
     connection* find(connection_id id) const;
     void begin(clock_reading clock);
     void finish();
@@ -295,6 +308,7 @@ private:
     std::size_t dead_letters_left_ = 0;                         // that this event may send on
     bool dead_letters_wait_ = false;                            // more than an event may send on
     std::uint64_t memory_octets_ = 0;
+    std::uint64_t buffer_octets_ = 0;
     bool memory_alarm_ = false;
     bool disk_alarm_ = false;
     bool shutting_down_ = false;

@@ -22,7 +22,7 @@ queue::queue(queue_id id, vhost& home, queue_settings settings, connection_id ow
       settings_(std::move(settings)),
       owner_(owner),
       limited_(settings_.length_max || settings_.length_octets_max),
-      ready_(settings_.priority_max) {
+      ready_(settings_.priority_max, home.owner().memory_account()) {
     if (settings_.deduplication) {
         dedup =
             std::make_unique<dedup_table>(*settings_.deduplication, home_.owner().memory_account());
