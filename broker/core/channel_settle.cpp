@@ -174,7 +174,7 @@ void channel::requeue_all(verdict how) {
 
 std::uint32_t channel::late_at(const queue& source) {
     const std::uint64_t timeout_ms =
-        source.settings().consumer_timeout_ms.value_or(engine_.options().consumer_timeout_ms);
+        source.rules().consumer_timeout_ms.value_or(engine_.options().consumer_timeout_ms);
     if (timeout_ms == 0) {
         return 0;
     }

@@ -2,7 +2,6 @@
 
 #include "broker/core/connection_send.hpp"
 #include "broker/core/delay_line.hpp"
-#include "broker/core/exchange_arguments.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -345,7 +344,7 @@ void engine::schedule(queue& what) {
 }
 
 void engine::queue_added(queue& what) {
-    if (what.settings().expires_ms) {
+    if (what.rules().expires_ms) {
         idle_watched_.push_back(&what);
     }
     if (what.settings().exclusive) {
@@ -362,7 +361,7 @@ void engine::forget(queue& gone) {
         expiries_.erase({*gone.expiry_scheduled_ms, &gone});
         gone.expiry_scheduled_ms.reset();
     }
-    if (gone.settings().expires_ms) {
+    if (gone.rules().expires_ms) {
         std::erase(idle_watched_, &gone);
     }
     if (gone.settings().exclusive) {
@@ -427,46 +426,6 @@ void engine::log(log_level level, std::string text) {
 
 std::size_t engine::connection_count() const {
     return connections_.size();
-}
-
-std::vector<queue_status> engine::queue_statuses() const {
-    std::vector<queue_status> all;
-    for (const auto& [vhost_name, home] : vhosts_) {
-        for (const auto& [name, each] : home->queues()) {
-            const auto& settings = each->settings();
-            all.push_back(
-                {vhost_name,
-                 name,
-                 settings.durable,
-                 settings.exclusive,
-                 settings.auto_delete,
-                 each->ready_count(),
-                 each->unacked_count(),
-                 each->consumers().size(),
-                 each->ready_octets(),
-                 each->dedup ? each->dedup->size() : 0});
-        }
-    }
-    return all;
-}
-
-std::vector<exchange_status> engine::exchange_statuses() const {
-    std::vector<exchange_status> all;
-    for (const auto& [vhost_name, home] : vhosts_) {
-        for (const auto& [name, each] : home->exchanges()) {
-            const auto& settings = each->settings();
-            all.push_back(
-                {vhost_name,
-                 name,
-                 std::string(declared_type(settings)),
-                 settings.durable,
-                 settings.auto_delete,
-                 settings.internal,
-                 each->delays ? std::optional{each->delays->size()} : std::nullopt,
-                 each->dedup ? each->dedup->size() : 0});
-        }
-    }
-    return all;
 }
 
 void engine::check_invariants() const {

@@ -88,6 +88,12 @@ struct queue_status {
     std::size_t consumers = 0;
     std::uint64_t ready_octets = 0;
     std::size_t dedup_keys = 0;  ///< of what it has taken lately
+    bool quorum = false;
+    bool paused = false;
+    amqp::table arguments;
+    std::string policy;           ///< its name; empty: none
+    std::string operator_policy;  ///< likewise
+    amqp::table effective_policy;
 };
 
 /// What the management API shows of an exchange.
@@ -100,6 +106,13 @@ struct exchange_status {
     bool internal = false;
     std::optional<std::size_t> delayed;  ///< messages that wait in it, if it is of that type
     std::size_t dedup_keys = 0;          ///< of what it has taken lately
+    amqp::table arguments;
+    std::string policy;  ///< its name; empty: none
+};
+
+struct policy_status {
+    std::string vhost;
+    policy_settings settings;
 };
 
 /// What is left of a queue: the count for its deleter, the consumers that must hear of it.
@@ -172,6 +185,8 @@ public:
     bool restore_setting(octets key, octets value, journal_location where) {
         return settings_.restore(key, value, where);
     }
+    /// After queues and settings, before messages. What is wrong with a setting; empty: nothing.
+    [[nodiscard]] std::string settings_restored();
     void restore_next_ids(std::uint64_t next_queue, message_id next_message);
 
     /// Writes what lies in that file of the log again, so that the file can go.
@@ -181,10 +196,22 @@ public:
     [[nodiscard]] bool may_log_in(octets name, octets password, bool from_loopback) const;
     [[nodiscard]] std::vector<queue_status> queue_statuses() const;
     [[nodiscard]] std::vector<exchange_status> exchange_statuses() const;
+    [[nodiscard]] std::vector<policy_status> policy_statuses(policy_kind kind) const;
     [[nodiscard]] std::size_t connection_count() const;
     /// Messages, what queues and channels note of them, unfinished contents, buffers.
     [[nodiscard]] std::uint64_t memory_octets() const { return memory_octets_ + buffer_octets_; }
     void check_invariants() const;
+
+    // For administer().
+
+    /// Sets or replaces a policy; queues and exchanges that are there follow at once. What is wrong
+    /// with it, in words; empty: it is set.
+    [[nodiscard]] std::string set_policy(policy_kind kind, octets vhost, policy_settings what);
+    /// False if there is none of that name.
+    [[nodiscard]] bool clear_policy(policy_kind kind, octets vhost, octets name);
+    /// Stops deliveries from a queue, or lets them go on; of a durable queue over restarts. False
+    /// if there is no such queue.
+    [[nodiscard]] bool pause_queue(octets vhost, octets name, bool paused);
 
     // For the parts of the engine.
 
@@ -223,6 +250,8 @@ public:
     void forget(delay_line& gone);
     /// A queue has been declared; what the engine watches it for ends with forget().
     void queue_added(queue& what);
+    /// Its time to go unused has changed.
+    void idle_watch_changed(queue& what, bool was_watched);
     void forget(queue& gone);
     /// A channel has confirms to send at the end of the event, or waits for the disk.
     void confirms_changed(channel& what);
