@@ -25,6 +25,8 @@ import unittest
 START_SECONDS = 60
 STOP_SECONDS = 15
 WAIT_SECONDS = 20
+# Of RabbitMQ: small enough for any machine, and what it starts with.
+DISK_FREE_LIMIT, CONSUMER_TIMEOUT_MS, CHANNEL_TICK_MS = "1MB", 1_800_000, 60_000
 
 # Exit status that ctest takes for "skipped" (SKIP_RETURN_CODE in CMakeLists.txt).
 SKIPPED = 77
@@ -168,6 +170,10 @@ class LovageBroker:
         """Ends it in order; returns its exit status."""
         return end(self.process)
 
+    def restart(self):
+        self.stop()
+        self.start()
+
     def close(self):
         if self.process:
             self.stop()
@@ -196,10 +202,11 @@ class RabbitNode:
         epmd_port = free_port()
         (home / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
-            "disk_free_limit.absolute = 1MB\nlog.file.level = info\n", encoding="ascii")
+            f"disk_free_limit.absolute = {DISK_FREE_LIMIT}\nlog.file.level = info\n",
+            encoding="ascii")
         (home / "env.conf").write_text("", encoding="ascii")
         (home / "plugins").write_text("[].\n", encoding="ascii")
-        environment = {
+        self.environment = {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": self.home, "LANG": "C.UTF-8",
             "ERL_EPMD_PORT": str(epmd_port), "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODENAME": f"lovagetest-{os.getpid()}@localhost",
@@ -216,7 +223,7 @@ class RabbitNode:
         self.epmd = spawn([self.epmd_program, "-port", str(epmd_port), "-address", "127.0.0.1"],
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.output = open(home / "output", "wb")
-        self.process = spawn([self.script], env=environment, cwd=self.home,
+        self.process = spawn([self.script], env=self.environment, cwd=self.home,
                              stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
                              start_new_session=True)
         # The script does not become the node but waits for it, so the end of this process would
@@ -237,6 +244,33 @@ class RabbitNode:
                 return probe.recv(1) == b"\x01"
         except OSError:
             return False
+
+    def control(self, *arguments):
+        """rabbitmqctl for this node; takes a second or two."""
+        script = pathlib.Path(self.script).with_name("rabbitmqctl")
+        done = subprocess.run([script, "-q", *arguments], env=self.environment, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if done.returncode != 0:
+            raise AssertionError(f"rabbitmqctl {arguments}: {done.stdout.decode()}")
+
+    def restart(self):
+        """The broker, not the virtual machine that it runs in."""
+        self.control("stop_app")
+        self.control("start_app")
+        wait_for(self._answers, START_SECONDS, "RabbitMQ answers")
+
+    def disk_alarm(self, on):
+        self.control("set_disk_free_limit", "1000000GB" if on else DISK_FREE_LIMIT)
+
+    def consumer_timeout(self, ms, tick_ms=None):
+        """For channels that are opened from now on; looked at every `tick_ms`."""
+        self.control("eval", f"application:set_env(rabbit, consumer_timeout, {ms}), "
+                     f"application:set_env(rabbit, channel_tick_interval, {tick_ms or ms // 10}).")
+
+    def undisturb(self):
+        """As it was started."""
+        self.disk_alarm(False)
+        self.consumer_timeout(CONSUMER_TIMEOUT_MS, CHANNEL_TICK_MS)
 
     def alive(self):
         return self.process.poll() is None
