@@ -48,6 +48,18 @@ class BadInput(harness.BrokerTest):
         self.healthy()
         self.assertLess(self.broker.rss_kib() - once_kib, AGAIN_KIB)
 
+    def own_broker(self):
+        """For what would keep the shared one from serving the next test; a channel to it."""
+        broker = harness.LovageBroker()
+        self.addCleanup(broker.close)
+        self.addCleanup(broker.kill)
+        broker.start()
+        wire = Wire(broker.port)
+        self.addCleanup(wire.close)
+        wire.login()
+        wire.open(1)
+        return broker, wire
+
     def healthy(self):
         wire = self.wire()
         wire.open(1)

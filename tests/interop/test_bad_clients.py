@@ -1,12 +1,12 @@
 """Clients that follow the protocol and ask for too much, do not read, or wait for ever."""
 
+import random
 import select
 import socket
-import struct
 
 import harness
 from badinput import BadInput
-from wire import METHOD, Wire, encode
+from wire import Wire, shortstr
 
 # What the broker may keep for a client that does not read, the system's buffers aside.
 UNREAD_KIB = 64 * 1024
@@ -15,15 +15,41 @@ UNREAD_KIB = 64 * 1024
 class Greedy(BadInput):
     most_kib = 400 * 1024
 
-    def test_many_consumers(self):
-        wire = self.opened()
+    def test_100000_consumers(self):
+        broker, wire = self.own_broker()
+        before_kib = broker.rss_kib()
         queue = wire.declare(1, exclusive=True)[0]
-        layout = "HssbbbbF"
-        wire.raw(b"".join(Wire.frame_octets(METHOD, 1, struct.pack(">HH", 60, 20) + encode(
-            layout, (0, queue, f"c{number}", False, True, False, True, {})))
-            for number in range(100_000)))
+        wire.raw(b"".join(Wire.method_octets(1, "basic.consume", 0, queue, f"c{number}", False,
+                                             True, False, True, {}) for number in range(100_000)))
         self.assertEqual(wire.declare(1, queue, passive=True), [queue, 0, 100_000])
-        self.healthy()
+        self.assertLess(broker.peak_kib() - before_kib, self.most_kib)
+
+    def test_300000_consumers_that_go_at_once(self):
+        """Nobody else may have to wait for their end longer than a client waits for an answer."""
+        broker, wire = self.own_broker()
+        queue = wire.declare(1)[0]
+        for at in range(0, 300_000, 1000):
+            wire.raw(b"".join(Wire.method_octets(1, "basic.consume", 0, queue, str(number), False,
+                                                 True, False, True, {})
+                              for number in range(at, at + 1000)))
+        self.assertEqual(wire.declare(1, queue, passive=True), [queue, 0, 300_000])
+        wire.close()
+        other = Wire(broker.port)
+        self.addCleanup(other.close)
+        other.login()
+        other.open(1)
+        self.assertEqual(other.declare(1, queue, passive=True)[:2], [queue, 0])
+
+    def test_800000_messages_that_expire_in_no_order(self):
+        """All at nearly the same time, all over the queue, as tasks with expiry times do."""
+        _, wire = self.own_broker()
+        queue = wire.declare(1, exclusive=True)[0]
+        chance = random.Random(5)
+        publish = Wire.method_octets(1, "basic.publish", 0, "", queue, False, False)
+        for _ in range(800):
+            wire.raw(b"".join(publish + Wire.content_octets(1, b"", b"\x01\x00" + shortstr(
+                str(chance.randrange(4000, 5000)))) for _ in range(1000)))
+        harness.wait_for(lambda: wire.declare(1, queue, passive=True)[1] == 0, what="all expired")
 
     def flooded(self, slow_reader):
         """Puts 150 MB on a queue; returns what the broker's memory has grown by then."""

@@ -86,7 +86,7 @@ class Cycles(BadInput):
                 self.assertIsNone(wire.get(1, name))
                 self.assertEqual(wire.declare(1, name, passive=True)[1:], [0, 0])
 
-    def test_dead_letters_that_multiply(self):
+    def test_dead_letters_that_meet_again(self):
         """A fanout of dead letters to all queues: each message reaches each queue once a way."""
         wire = self.opened()
         wire.exchange(1, "graves", "fanout", auto_delete=True)
@@ -99,6 +99,22 @@ class Cycles(BadInput):
         self.healthy()
         for name in names:
             self.assertIsNone(wire.get(1, name))
+
+
+    def test_dead_letters_do_not_multiply(self):
+        """The same with 12 queues has a thousand million ways; one message may not walk them all."""
+        broker, wire = self.own_broker()
+        before_kib = broker.rss_kib()
+        wire.exchange(1, "graves", "fanout")
+        for _ in range(12):
+            queue = wire.declare(1, exclusive=True, arguments={
+                "x-dead-letter-exchange": "graves", "x-message-ttl": 0})[0]
+            wire.bind(1, queue, "graves")
+        wire.publish(1, "graves", "", bytes(1000))
+        # With every answer the broker has had its time for some of it.
+        for _ in range(1000):
+            wire.call(1, "basic.qos", 0, 0, False)
+            self.assertLess(broker.peak_kib() - before_kib, self.most_kib)
 
 
 class Bindings(BadInput):
