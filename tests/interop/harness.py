@@ -88,6 +88,15 @@ def _die_with_parent():
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
+def need_files(count):
+    """Lets this process have so many files open, as far as the machine does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count:
+        missing(f"a limit of {count} open files (ulimit -Hn tells {hard}), which")
+    if soft != resource.RLIM_INFINITY and soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+
+
 def spawn(arguments, limit_files=None, **kwargs):
     def prepare():
         _die_with_parent()
@@ -118,6 +127,7 @@ class LovageBroker:
         self.limit_files = limit_files  # hard limit of open files; None: this process's
         self.process = None
         self.port = None
+        self.tls_port = None
         self.management = None
         self.log = tempfile.TemporaryFile()
 
@@ -131,6 +141,8 @@ class LovageBroker:
         line = self._ready_line()
         words = dict(word.split("=", 1) for word in line.split()[1:])
         self.port = int(words["amqp"].rsplit(":", 1)[1])
+        if "amqps" in words:
+            self.tls_port = int(words["amqps"].rsplit(":", 1)[1])
         if "management" in words:
             self.management = int(words["management"].rsplit(":", 1)[1])
         # Whatever else it prints on stdout must not fill the pipe.
@@ -156,9 +168,20 @@ class LovageBroker:
         self.log.seek(0)
         return self.log.read().decode(errors="replace")
 
-    def rss_kib(self):
+    def _memory_kib(self, name):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
-            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
+            return next(int(line.split()[1]) for line in status if line.startswith(name + ":"))
+
+    def rss_kib(self):
+        return self._memory_kib("VmRSS")
+
+    def peak_kib(self):
+        """The most that it had in memory since forget_peak()."""
+        return self._memory_kib("VmHWM")
+
+    def forget_peak(self):
+        with open(f"/proc/{self.process.pid}/clear_refs", "w", encoding="ascii") as clear:
+            clear.write("5")
 
     def alive(self):
         return self.process.poll() is None
