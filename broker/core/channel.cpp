@@ -58,9 +58,11 @@ void channel::mark_closing() {
 }
 
 void channel::release() {
-    while (!consumers_.empty()) {
-        cancel_consumer(*consumers_.begin()->second);
+    std::vector<consumer*> all;
+    for (const auto& [tag, each] : consumers_) {
+        all.push_back(each.get());
     }
+    cancel_consumers(all);
     end_replies();
     if (transaction_) {
         take_held();

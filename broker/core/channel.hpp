@@ -14,6 +14,7 @@
 #include "framework/base/ring.hpp"
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,12 +34,13 @@ enum class verdict : std::uint8_t { ack, requeue, lost, reject };
 /// A delivery that waits for its ack.
 struct unacked_delivery {
     std::uint64_t tag = 0;
-    queue* source = nullptr;     ///< null once settled
+    bool open = false;           ///< waits for its ack
+    queue* source = nullptr;     ///< null once it was settled or taken back
     consumer* taker = nullptr;   ///< null for basic.get and cancelled consumers
     bool consumed = false;       ///< counts for the channel's prefetch, also after a cancel
     bool requeue_counts = true;  ///< consumer::counts_requeues when it was delivered
     bool held = false;           ///< settled by the transaction, once that is committed
-    bool late = false;           ///< taken back: its queue has the message, not `item`
+    bool late = false;           ///< taken back: its queue has the message
     std::uint32_t late_at = 0;   ///< engine::coarse_now() at which it is taken back; 0: never
     queued_message item;
 };
@@ -70,8 +72,9 @@ public:
     // For queues.
     [[nodiscard]] bool can_take(const consumer& taker) const;
     void deliver(consumer& taker, queued_message item);
-    /// Ends the consumer; what it has outstanding stays with the channel. `gone` is destroyed.
-    void end_consumer(consumer& gone);
+    /// Destroys consumers of its own, which are marked as ended and not with their queues any more;
+    /// what they have outstanding stays with the channel.
+    void drop_ended_consumers(std::span<consumer* const> gone);
     /// A message to this channel's address for direct replies.
     void deliver_reply(const message::parts& what);
     /// The queue of the consumer that had this tag was deleted.
@@ -83,7 +86,8 @@ public:
     void consumers_ready();
     /// Sends the confirms that are due; true while some still wait for the disk.
     bool flush_confirms(lsn reached);
-    bool confirms_noted = false;  ///< is in the engine's list
+    bool confirms_noted = false;  ///< is in the engine's list of those with confirms of this event
+    bool waits_for_disk = false;  ///< is in the list of those with confirms that the disk holds up
 
     [[nodiscard]] const ring<unacked_delivery>& unacked() const { return unacked_; }
     [[nodiscard]] std::size_t consumer_count() const { return consumers_.size(); }
@@ -127,7 +131,9 @@ private:
         exchange*& source,
         exchange*& target) const;
     fault find_bound(octets queue_name, octets exchange_name, queue*& target, exchange*& source);
-    void cancel_consumer(consumer& gone);
+    /// Destroys them; returns their queues, each once.
+    std::vector<queue*> end_consumers(const std::vector<consumer*>& gone);
+    void cancel_consumers(const std::vector<consumer*>& gone);
     void delete_if_unused(queue& left);
 
     fault check_new_tag(const std::string& tag) const;
@@ -136,6 +142,8 @@ private:
     fault declare_reply_queue(const std::string& name, bool no_wait);
 
     fault content_complete();
+    /// Adds what has come of a content to the accounts; refuses too much of it.
+    fault count_unfinished();
     fault find_publishable(exchange*& through) const;
     fault publish_content();
     /// Sends a mandatory message back that went nowhere.
@@ -152,7 +160,10 @@ private:
     void for_each_settled(std::uint64_t tag, bool multiple, verdict how, Take&& take);
     fault settle(std::uint64_t tag, bool multiple, verdict how);
     void settle_one(std::size_t index, verdict how);
+    /// Its place, or nowhere; of open ones only.
     [[nodiscard]] std::size_t find_unacked(std::uint64_t tag) const;
+    /// The place of the first tag that is not below.
+    [[nodiscard]] std::size_t place_of(std::uint64_t tag) const;
     void trim_unacked();
     void requeue_all(verdict how);
     [[nodiscard]] std::uint32_t late_at(const queue& source);

@@ -121,7 +121,7 @@ fault channel::on(const amqp::basic::consume& in) {
 
 fault channel::on(const amqp::basic::cancel& in) {
     if (const auto found = consumers_.find(in.consumer_tag); found != consumers_.end()) {
-        cancel_consumer(*found->second);
+        cancel_consumers({found->second.get()});
     } else if (replies_ && replies_->tag == in.consumer_tag) {
         end_replies();
     }
@@ -131,20 +131,36 @@ fault channel::on(const amqp::basic::cancel& in) {
     return no_fault;
 }
 
-void channel::end_consumer(consumer& gone) {
+std::vector<queue*> channel::end_consumers(const std::vector<consumer*>& gone) {
+    std::vector<queue*> sources;
+    for (consumer* each : gone) {
+        each->ended = true;
+        sources.push_back(each->source);
+    }
+    std::ranges::sort(sources, {}, &queue::id);
+    sources.erase(std::ranges::unique(sources).begin(), sources.end());
+    for (queue* each : sources) {
+        each->remove_ended_consumers();
+    }
+    drop_ended_consumers(gone);
+    return sources;
+}
+
+void channel::drop_ended_consumers(std::span<consumer* const> gone) {
     for (std::size_t i = 0; i < unacked_.size(); ++i) {
-        if (unacked_[i].taker == &gone) {
+        if (unacked_[i].taker != nullptr && unacked_[i].taker->ended) {
             unacked_[i].taker = nullptr;
         }
     }
-    gone.source->remove_consumer(gone);
-    consumers_.erase(consumers_.find(gone.tag));
+    for (const consumer* each : gone) {
+        consumers_.erase(consumers_.find(each->tag));
+    }
 }
 
-void channel::cancel_consumer(consumer& gone) {
-    queue& source = *gone.source;
-    end_consumer(gone);
-    delete_if_unused(source);
+void channel::cancel_consumers(const std::vector<consumer*>& gone) {
+    for (queue* each : end_consumers(gone)) {
+        delete_if_unused(*each);
+    }
 }
 
 void channel::tell_cancelled(octets tag) {
@@ -173,8 +189,10 @@ fault channel::on(const amqp::basic::get& in) {
     write_content(*item);
     if (!in.no_ack) {
         unacked_delivery open;
+        open.open = true;
         open.tag = tag;
         open.source = source;
+        open.late_at = late_at(*source);
         open.item = std::move(*item);
         add_unacked(std::move(open));
     }
@@ -191,6 +209,7 @@ void channel::deliver(consumer& taker, queued_message item) {
             engine_.note_blocked_holder();
         }
         unacked_delivery open;
+        open.open = true;
         open.tag = tag;
         open.source = taker.source;
         open.taker = &taker;

@@ -46,6 +46,18 @@ fault channel::on_header(octets payload) {
         refused_size_ = refused_octets_ = content_.body_size();
         content_.reset();
     }
+    return count_unfinished();
+}
+
+fault channel::count_unfinished() {
+    const std::size_t grown = content_.held() - content_octets_;
+    content_octets_ += grown;
+    owner_.unfinished_octets += grown;
+    engine_.memory_account() += grown;
+    if (owner_.unfinished_octets > 2 * engine_.options().message_octets_max) {
+        return connection_fault(
+            amqp::reply_code::resource_error, "too much unfinished content on this connection");
+    }
     return no_fault;
 }
 
@@ -71,15 +83,7 @@ fault channel::on_body(octets payload) {
     if (status == amqp::content_status::complete) {
         return content_complete();
     }
-    const std::size_t grown = content_.held() - content_octets_;
-    content_octets_ += grown;
-    owner_.unfinished_octets += grown;
-    engine_.memory_account() += grown;
-    if (owner_.unfinished_octets > 2 * engine_.options().message_octets_max) {
-        return connection_fault(
-            amqp::reply_code::resource_error, "too much unfinished content on this connection");
-    }
-    return no_fault;
+    return count_unfinished();
 }
 
 fault channel::content_complete() {

@@ -11,23 +11,25 @@ namespace {
 constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
 /// Settled deliveries that may stand between open ones without being looked after.
 constexpr std::size_t settled_kept_max = 64;
+/// Late deliveries that one tick takes back from a channel; the rest waits for the next.
+constexpr std::size_t late_deliveries_per_tick = 10'000;
 
 bool is_open(const unacked_delivery& each) {
-    return each.source != nullptr && !each.held;
+    return each.open && !each.held;
 }
 
 }  // namespace
 
-std::size_t channel::find_unacked(std::uint64_t tag) const {
+std::size_t channel::place_of(std::uint64_t tag) const {
     std::size_t low = 0;
     std::size_t high = unacked_.size();
     if (high == 0 || tag < unacked_.front().tag) {
-        return nowhere;
+        return 0;
     }
     // Tags seldom have gaps: the place is mostly the distance from the first.
     if (const std::uint64_t guess = tag - unacked_.front().tag; guess < high) {
         if (unacked_[guess].tag == tag) {
-            return is_open(unacked_[guess]) ? guess : nowhere;
+            return guess;
         }
         high = guess;
     }
@@ -39,8 +41,14 @@ std::size_t channel::find_unacked(std::uint64_t tag) const {
             high = middle;
         }
     }
-    const bool there = low < unacked_.size() && unacked_[low].tag == tag && is_open(unacked_[low]);
-    return there ? low : nowhere;
+    return low;
+}
+
+std::size_t channel::find_unacked(std::uint64_t tag) const {
+    const std::size_t place = place_of(tag);
+    const bool there =
+        place < unacked_.size() && unacked_[place].tag == tag && is_open(unacked_[place]);
+    return there ? place : nowhere;
 }
 
 void channel::settle_one(std::size_t index, verdict how) {
@@ -80,7 +88,7 @@ void channel::add_unacked(unacked_delivery added) {
 }
 
 void channel::trim_unacked() {
-    while (!unacked_.empty() && unacked_.front().source == nullptr) {
+    while (!unacked_.empty() && !unacked_.front().open) {
         unacked_.pop_front();
         --settled_in_unacked_;
         engine_.memory_account() -= sizeof(unacked_delivery);
@@ -91,7 +99,7 @@ void channel::trim_unacked() {
     // One delivery is open for long while others come and go: their places must not pile up.
     ring<unacked_delivery> open;
     for (std::size_t i = 0; i < unacked_.size(); ++i) {
-        if (unacked_[i].source != nullptr) {
+        if (unacked_[i].open) {
             open.push_back(std::move(unacked_[i]));
         }
     }
@@ -169,7 +177,6 @@ void channel::requeue_all(verdict how) {
         }
     }
     trim_unacked();
-    assert(transaction_ || (unacked_.empty() && settled_in_unacked_ == 0));
 }
 
 std::uint32_t channel::late_at(const queue& source) {
@@ -191,14 +198,8 @@ void channel::take_back(unacked_delivery& late) {
     if (late.taker != nullptr) {
         ++late.taker->late;
     }
-    engine_.log(
-        log_level::warning,
-        format_log_line(
-            "consumer_timeout",
-            {{"queue", late.source->name()},
-             {"consumer", late.taker == nullptr ? std::string() : late.taker->tag},
-             {"peer", owner_.peer_name()}}));
-    late.source->requeue(std::exchange(late.item, {}), true);
+    queue& source = *std::exchange(late.source, nullptr);
+    source.requeue(std::exchange(late.item, {}), true);
 }
 
 void channel::tick() {
@@ -207,17 +208,34 @@ void channel::tick() {
         return;
     }
     earliest_late_ = 0;
-    for (std::size_t i = 0; i < unacked_.size(); ++i) {
-        unacked_delivery& open = unacked_[i];
+    std::size_t taken = 0;
+    std::string late_queue;  // of one of them; mostly all are the same
+    std::string late_consumer;
+    // The latest first, so that each goes to its queue's head and moves nothing there.
+    for (std::size_t i = unacked_.size(); i > 0; --i) {
+        unacked_delivery& open = unacked_[i - 1];
         if (!is_open(open) || open.late || open.late_at == 0) {
             continue;
         }
-        if (open.late_at <= now) {
-            take_back(open);
-        } else {
+        if (open.late_at > now || taken == late_deliveries_per_tick) {
             earliest_late_ =
                 earliest_late_ == 0 ? open.late_at : std::min(earliest_late_, open.late_at);
+            continue;
         }
+        late_queue = open.source->name();
+        late_consumer = open.taker == nullptr ? std::string() : open.taker->tag;
+        take_back(open);
+        ++taken;
+    }
+    if (taken != 0) {
+        engine_.log(
+            log_level::warning,
+            format_log_line(
+                "consumer_timeout",
+                {{"queue", late_queue},
+                 {"consumer", late_consumer},
+                 {"deliveries", taken},
+                 {"peer", owner_.peer_name()}}));
     }
 }
 

@@ -63,9 +63,10 @@ fault channel::hold(const publication& what) {
     const std::size_t size = held.footprint();
     transaction_->octets_held += size;
     engine_.memory_account() += size;
+    engine_.transactions_account() += size;
     const auto& options = engine_.options();
-    if (transaction_->octets_held >
-        std::min(options.transaction_octets_max, options.memory_octets_max / 2)) {
+    if (transaction_->octets_held > options.transaction_octets_max ||
+        engine_.transactions_account() > options.memory_octets_max / 2) {
         return connection_fault(amqp::reply_code::resource_error, "the transaction holds too much");
     }
     return no_fault;
@@ -74,8 +75,13 @@ fault channel::hold(const publication& what) {
 transaction channel::take_held() {
     transaction held = std::exchange(*transaction_, {});
     engine_.memory_account() -= held.octets_held;
-    for (std::size_t i = 0; i < unacked_.size(); ++i) {
-        unacked_[i].held = false;
+    engine_.transactions_account() -= held.octets_held;
+    for (const held_settlement& each : held.settlements) {
+        unacked_delivery& answered = unacked_[place_of(each.tag)];
+        answered.held = false;
+        if (answered.late_at != 0) {
+            earliest_late_ = engine_.coarse_now();  // it may have become late meanwhile
+        }
     }
     return held;
 }

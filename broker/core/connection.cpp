@@ -385,6 +385,7 @@ void connection::tick() {
     // A connection that we do not read from ourselves is not silent.
     if (!input_stopped_ && owner_.now() - last_received_ >= silent_heartbeats_max * heartbeat_) {
         owner_.log(log_level::warning, format_log_line("heartbeat_missed", {{"peer", peer_.name}}));
+        close_all();  // the socket may take its time, and nobody is there for further deliveries
         state_ = state::finished;
         owner_.close(*this);
     }

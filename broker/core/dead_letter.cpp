@@ -136,10 +136,7 @@ bool vhost::dead_letter(const queue& from, const message& dead, octets reason, b
         &from, &dead, reason, owner_.wall_ms(), properties->expiration, copies_of(headers)};
     const field_array deaths = updated_deaths(headers, now);
     if (deaths.size() > deaths_max) {
-        owner_.log(
-            log_level::warning,
-            format_log_line(
-                "dead_letter_dropped", {{"queue", from.name()}, {"deaths", deaths_max}}));
+        owner_.note_dropped_dead_letter(from.name());
         return false;
     }
     if (headers.find("x-first-death-reason") == nullptr) {
@@ -171,6 +168,15 @@ bool vhost::dead_letter(const queue& from, const message& dead, octets reason, b
     }
     find_targets(through, moved);
     std::erase_if(targets_, [&](const queue* target) { return is_cycle(deaths, target->name()); });
+    // A consumer that refuses may do so for ever. What dies by itself must not multiply without
+    // end: through n queues whose messages expire at once, all bound to one exchange, go n! copies.
+    const auto copies = static_cast<std::uint32_t>(targets_.size() + held_back_.size());
+    moved.deaths_left =
+        reason == "rejected" ? message::deaths_max : dead.deaths_left / std::max(copies, 1U);
+    if (moved.deaths_left == 0) {
+        owner_.note_dropped_dead_letter(from.name());
+        return false;
+    }
     return deliver_to_targets(moved).replaced;
 }
 

@@ -43,6 +43,7 @@ public:
     struct entry {
         std::string key;
         std::uint64_t until_ms = 0;  ///< Unix time
+        message_id serial = 0;       ///< grows from entry to entry, over restarts too
         journal_location location;
     };
 
@@ -59,6 +60,8 @@ public:
     /// The key must not be there unless its time is over. `gone` takes the locations of entries
     /// that make room.
     void add(entry added, std::uint64_t now_ms, std::vector<journal_location>& gone);
+    /// Makes room for others; there must be an entry.
+    void drop_oldest(std::vector<journal_location>& gone) { drop(entries_.begin(), gone); }
 
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
     /// The oldest first.

@@ -35,11 +35,12 @@ void vhost::remember_all(const publication& what, const publish_outcome& outcome
     }
 }
 
-dedup_mark vhost::mark_of(const route_target& at, octets key, std::uint64_t until_ms) const {
+dedup_mark vhost::mark_of(const route_target& at, const dedup_table::entry& of) const {
     dedup_mark mark;
     mark.vhost = name_;
-    mark.key = key;
-    mark.until_ms = until_ms;
+    mark.key = of.key;
+    mark.until_ms = of.until_ms;
+    mark.serial = of.serial;
     if (at.is_queue()) {
         mark.queue = static_cast<const queue&>(at).id();
     } else {
@@ -53,11 +54,12 @@ void vhost::remember(route_target& at, const publication& what) {
         return;
     }
     const std::uint64_t now = owner_.wall_ms();
-    dedup_table::entry entry{dedup_key_->text, at.dedup->until_ms(*dedup_key_, now), {}};
+    dedup_table::entry entry{
+        dedup_key_->text, at.dedup->until_ms(*dedup_key_, now), owner_.next_message_id(), {}};
     if (what.persistent && at.target_durable()) {
         // Behind the message: a crash between the two leaves a message that may come twice, not a
         // mark that would turn away the only copy.
-        entry.location = owner_.log().remembered(mark_of(at, entry.key, entry.until_ms));
+        entry.location = owner_.log().remembered(mark_of(at, entry));
     }
     add_mark(at, std::move(entry), now);
 }
@@ -65,18 +67,18 @@ void vhost::remember(route_target& at, const publication& what) {
 void vhost::add_mark(route_target& at, dedup_table::entry entry, std::uint64_t now_ms) {
     std::vector<journal_location> gone;
     at.dedup->add(std::move(entry), now_ms, gone);
+    while (owner_.too_many_marks() && at.dedup->size() > 1) {
+        at.dedup->drop_oldest(gone);
+    }
     for (const journal_location& each : gone) {
         owner_.log().released(each);
     }
 }
 
-void vhost::restore_mark(
-    route_target& at,
-    octets key,
-    std::uint64_t until_ms,
-    journal_location where) {
+void vhost::restore_mark(route_target& at, const dedup_mark& what, journal_location where) {
+    owner_.message_id_found(what.serial);
     // Without a clock yet: what is over goes when its turn comes.
-    add_mark(at, {std::string(key), until_ms, where}, 0);
+    add_mark(at, {std::string(what.key), what.until_ms, what.serial, where}, 0);
 }
 
 void vhost::forget_marks(route_target& at) {
@@ -86,7 +88,7 @@ void vhost::forget_marks(route_target& at) {
     for (const auto& each : at.dedup->entries()) {
         if (each.location.record_octets != 0) {
             if (!at.is_queue()) {  // a queue's id does not come again, an exchange's name may
-                owner_.log().forgotten(mark_of(at, each.key, each.until_ms));
+                owner_.log().forgotten(mark_of(at, each));
             }
             owner_.log().released(each.location);
         }
@@ -102,7 +104,7 @@ void vhost::rewrite_marks(std::uint64_t file) {
         for (auto& each : at.dedup->entries()) {
             if (each.location.record_octets != 0 && each.location.file == file) {
                 const journal_location old = each.location;
-                each.location = owner_.log().remembered(mark_of(at, each.key, each.until_ms));
+                each.location = owner_.log().remembered(mark_of(at, each));
                 owner_.log().released(old);
             }
         }

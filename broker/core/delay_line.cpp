@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cassert>
 #include <charconv>
+#include <cmath>
 #include <limits>
 
 namespace lovage::broker {
@@ -25,34 +26,54 @@ bool later(const delay_line::waiting_message& left, const delay_line::waiting_me
                                        : left.body->id() > right.body->id();
 }
 
-/// A header's number. RabbitMQ's plugin takes decimal text and fractions too.
+using whole_limits = std::numeric_limits<std::int64_t>;
+
+std::optional<std::int64_t> whole_of(double fraction) {
+    constexpr double bound = 9.2e18;  // converting more is not defined
+    if (std::isnan(fraction)) {
+        return std::nullopt;
+    }
+    if (std::abs(fraction) >= bound) {
+        return fraction > 0 ? whole_limits::max() : whole_limits::min();
+    }
+    return static_cast<std::int64_t>(fraction);
+}
+
+std::optional<std::int64_t> whole_of(octets text) {
+    std::int64_t read = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, read);
+    if (stop != end || error == std::errc::invalid_argument) {
+        return std::nullopt;
+    }
+    if (error == std::errc::result_out_of_range) {
+        return text.starts_with('-') ? whole_limits::min() : whole_limits::max();
+    }
+    return read;
+}
+
+/// A header's number; what is beyond 64 bits is the most there is. RabbitMQ's plugin takes decimal
+/// text and fractions too.
 std::optional<std::int64_t> number(const amqp::table& headers, octets name) {
     const amqp::field_value* value = headers.find(name);
     if (value == nullptr) {
         return std::nullopt;
     }
+    if (const auto* wide = value->as<amqp::unsigned_long>();
+        wide != nullptr && wide->value > static_cast<std::uint64_t>(whole_limits::max())) {
+        return whole_limits::max();
+    }
     if (const auto whole = value->integer()) {
         return whole;
     }
-    const auto* wide = value->as<double>();
-    const auto* narrow = value->as<float>();
-    if (wide != nullptr || narrow != nullptr) {
-        const double fraction = wide != nullptr ? *wide : static_cast<double>(*narrow);
-        constexpr double bound = 9.2e18;  // converting more is not defined, nor is it for a NaN
-        return fraction > -bound && fraction < bound
-                   ? std::optional{static_cast<std::int64_t>(fraction)}
-                   : std::nullopt;
+    if (const auto* wide = value->as<double>()) {
+        return whole_of(*wide);
+    }
+    if (const auto* narrow = value->as<float>()) {
+        return whole_of(static_cast<double>(*narrow));
     }
     const auto text = value->text();
-    std::int64_t read = 0;
-    if (text) {
-        const char* const end = text->data() + text->size();
-        const auto [stop, error] = std::from_chars(text->data(), end, read);
-        if (error == std::errc{} && stop == end) {
-            return read;
-        }
-    }
-    return std::nullopt;
+    return text ? whole_of(*text) : std::nullopt;
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ void vhost::hold_back(const publication& what, publish_outcome& outcome) {
         made->priority = what.priority;
         made->published_at_ms = what.published_at_ms;
         made->expiration_ms = what.expiration_ms;
+        made->deaths_left = what.deaths_left;
         delay_line& line = *where->delays;
         if (what.persistent && where->settings().durable) {
             if (line.id == queue_id{}) {
@@ -66,6 +67,7 @@ void vhost::release_due(delay_line& line) {
     what.priority = due->priority;
     what.published_at_ms = owner_.wall_ms();
     what.expiration_ms = due->expiration_ms;
+    what.deaths_left = due->deaths_left;
     what.deduplicate = true;  // its targets see it for the first time
     if (due->durable_holders != 0) {
         what.instead_of = held_copy{line.id, due->id()};

@@ -100,6 +100,8 @@ void engine::begin(clock_reading clock) {
     const bool first = clock_.now == time_point{};
     clock_ = clock;
     dead_letters_left_ = options_.dead_letters_per_event;
+    expired_left_ = options_.expired_per_event;
+    dead_letter_dropped_ = false;
     if (first) {
         started_ = clock_.now;
         // Recovery has no clock: restored queues count as unused from now on.
@@ -150,6 +152,11 @@ void engine::drained(connection_id whose, std::size_t pending, clock_reading clo
 void engine::durable(lsn reached, clock_reading clock) {
     begin(clock);
     durable_ = reached;
+    std::vector<channel*> waiting = std::exchange(confirming_, {});
+    for (channel* each : waiting) {
+        each->waits_for_disk = false;
+    }
+    flush_confirms(waiting);
     std::erase_if(waiting_for_disk_, [&](connection_id id) {
         connection* known = find(id);
         if (known == nullptr) {
@@ -161,6 +168,13 @@ void engine::durable(lsn reached, clock_reading clock) {
         }
         return false;
     });
+    finish();
+}
+
+void engine::wake(clock_reading clock) {
+    begin(clock);
+    expire_messages();
+    release_due();
     finish();
 }
 
@@ -197,11 +211,7 @@ void engine::finish() {
         }
     }
     dispatch_scheduled();
-    std::erase_if(confirming_, [this](channel* each) {
-        const bool keep = each->flush_confirms(durable_);
-        each->confirms_noted = keep;
-        return !keep;
-    });
+    flush_confirms(confirms_changed_);
     update_memory_alarm();
     for (const connection_id id : effects_.output) {
         if (connection* known = find(id); known != nullptr) {
@@ -209,6 +219,16 @@ void engine::finish() {
             known->last_sent_ = clock_.now;
         }
     }
+}
+
+void engine::flush_confirms(std::vector<channel*>& of) {
+    for (channel* each : of) {
+        each->confirms_noted = false;
+        if (each->flush_confirms(durable_) && !std::exchange(each->waits_for_disk, true)) {
+            confirming_.push_back(each);
+        }
+    }
+    of.clear();
 }
 
 void engine::dispatch_scheduled() {
@@ -300,6 +320,12 @@ bool engine::wants_input(connection_id whose) const {
     return known != nullptr && !known->stopped();
 }
 
+void engine::note_dropped_dead_letter(const std::string& queue_name) {
+    if (!std::exchange(dead_letter_dropped_, true)) {
+        log(log_level::warning, format_log_line("dead_letter_dropped", {{"queue", queue_name}}));
+    }
+}
+
 bool engine::take_dead_letter() {
     if (dead_letters_left_ == 0) {
         dead_letters_wait_ = true;
@@ -311,10 +337,19 @@ bool engine::take_dead_letter() {
 
 deleted_queue engine::delete_queue(queue& gone) {
     deleted_queue left;
-    const std::vector<consumer*> ended = gone.consumers();
+    std::vector<consumer*> ended = gone.consumers();
     for (consumer* each : ended) {
         left.consumers.emplace_back(each->owner, each->tag);
-        each->owner->end_consumer(*each);
+        each->ended = true;
+    }
+    gone.remove_ended_consumers();
+    std::ranges::sort(ended, {}, &consumer::owner);
+    for (auto first = ended.begin(); first != ended.end();) {
+        channel* const owner = (*first)->owner;
+        const auto last = std::find_if(
+            first, ended.end(), [=](const auto* each) { return each->owner != owner; });
+        owner->drop_ended_consumers({first, last});
+        first = last;
     }
     left.ready = gone.home().delete_queue(gone);
     return left;
@@ -374,14 +409,16 @@ void engine::forget(queue& gone) {
 void engine::confirms_changed(channel& what) {
     if (!what.confirms_noted) {
         what.confirms_noted = true;
-        confirming_.push_back(&what);
+        confirms_changed_.push_back(&what);
     }
 }
 
 void engine::forget(channel& gone) {
-    if (gone.confirms_noted) {
+    if (std::exchange(gone.confirms_noted, false)) {
+        std::erase(confirms_changed_, &gone);
+    }
+    if (std::exchange(gone.waits_for_disk, false)) {
         std::erase(confirming_, &gone);
-        gone.confirms_noted = false;
     }
 }
 

@@ -14,6 +14,7 @@
 #include "framework/base/bytes.hpp"
 #include "framework/base/log.hpp"
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <memory>
@@ -44,7 +45,8 @@ struct engine_options {
     std::uint64_t message_octets_max = 128ULL * 1024 * 1024;
     /// Messages and contents in memory above which publishers are made to wait.
     std::uint64_t memory_octets_max = 1ULL << 30;
-    /// What one transaction may hold. Above memory_octets_max it would wait for itself to end.
+    /// What one transaction may hold. All together hold at most half of memory_octets_max: in an
+    /// alarm they could not be ended.
     std::uint64_t transaction_octets_max = 256ULL * 1024 * 1024;
     /// How long consumers may keep deliveries of queues without x-consumer-timeout; 0: for ever.
     std::uint64_t consumer_timeout_ms = 0;
@@ -53,6 +55,8 @@ struct engine_options {
     /// Dead letters that one event sends on; the rest waits for the next, because clients can make
     /// one message die in every order of all their queues.
     std::size_t dead_letters_per_event = 10'000;
+    /// Expired messages that one event takes out of the middle of queues; as above.
+    std::size_t expired_per_event = 10'000;
     /// Delayed messages that one event routes; the rest waits for the next.
     std::size_t due_messages_per_event = 10'000;
 };
@@ -149,7 +153,9 @@ public:
     /// What the buffers of all connections take, as the driver has counted lately. No event: it is
     /// looked at in the next one.
     void buffers_take(std::uint64_t octets) { buffer_octets_ = octets; }
-    /// To be called every 100 ms or so and at next_expiry_ms().
+    /// To be called at next_expiry_ms().
+    void wake(clock_reading clock);
+    /// To be called every 100 ms or so.
     void tick(clock_reading clock);
     /// Somebody with the right to do so changes or asks what he likes; definitions that he makes
     /// are on disk when durable() says so.
@@ -198,8 +204,11 @@ public:
     [[nodiscard]] std::vector<exchange_status> exchange_statuses() const;
     [[nodiscard]] std::vector<policy_status> policy_statuses(policy_kind kind) const;
     [[nodiscard]] std::size_t connection_count() const;
-    /// Messages, what queues and channels note of them, unfinished contents, buffers.
-    [[nodiscard]] std::uint64_t memory_octets() const { return memory_octets_ + buffer_octets_; }
+    /// Messages, what queues and channels note of them, unfinished contents, deduplication,
+    /// buffers.
+    [[nodiscard]] std::uint64_t memory_octets() const {
+        return memory_octets_ + dedup_octets_ + buffer_octets_;
+    }
     void check_invariants() const;
 
     // For administer().
@@ -234,6 +243,8 @@ public:
     [[nodiscard]] vhost* find_vhost(octets name);
     queue_id next_queue_id() { return queue_id{next_queue_id_++}; }
     message_id next_message_id() { return next_message_id_++; }
+    /// Recovery: that id is taken.
+    void message_id_found(message_id id) { next_message_id_ = std::max(next_message_id_, id + 1); }
     /// `prefix` and 22 characters of base64url that no one can guess.
     [[nodiscard]] std::string generated_name(octets prefix);
 
@@ -253,7 +264,7 @@ public:
     /// Its time to go unused has changed.
     void idle_watch_changed(queue& what, bool was_watched);
     void forget(queue& gone);
-    /// A channel has confirms to send at the end of the event, or waits for the disk.
+    /// A channel has confirms to send or to wait for, which is looked at when the event ends.
     void confirms_changed(channel& what);
     void forget(channel& gone);
     void output_added(connection& to);
@@ -266,6 +277,14 @@ public:
     /// Octets of messages, of places in queues and channels and of unfinished contents; whoever
     /// holds them adds and takes off.
     [[nodiscard]] std::uint64_t& memory_account() { return memory_octets_; }
+    /// The same of transactions alone, which are in that one too.
+    [[nodiscard]] std::uint64_t& transactions_account() { return transaction_octets_; }
+    /// What tables of deduplication take; not in the other.
+    [[nodiscard]] std::uint64_t& dedup_account() { return dedup_octets_; }
+    /// More would keep a memory alarm on that emptying the queues is to end.
+    [[nodiscard]] bool too_many_marks() const {
+        return dedup_octets_ > options_.memory_octets_max / 4;
+    }
     /// True while publishers are to wait.
     [[nodiscard]] bool alarmed() const {
         return memory_alarm_ || disk_alarm_ || memory_octets() > options_.memory_octets_max;
@@ -278,6 +297,10 @@ public:
     [[nodiscard]] bool publishes_wait(const connection& from) const;
     /// Why, in RabbitMQ's words.
     [[nodiscard]] octets alarm_reason() const;
+    /// Expired messages that may yet be taken out of the middle of queues in this event.
+    [[nodiscard]] std::size_t& expired_left() { return expired_left_; }
+    /// A message has died too often; one line of the log an event.
+    void note_dropped_dead_letter(const std::string& queue_name);
     /// True if one more dead letter may be sent on in this event.
     bool take_dead_letter();
     /// Octets waiting to be sent above which a connection gets no deliveries: few in an alarm, or
@@ -299,6 +322,8 @@ private:
     connection* find(connection_id id) const;
     void begin(clock_reading clock);
     void finish();
+    /// Sends what the disk has reached; those with more to wait for go on the list for that.
+    void flush_confirms(std::vector<channel*>& of);
     void dispatch_scheduled();
     void update_memory_alarm();
     void unblock_all();
@@ -326,7 +351,8 @@ private:
     lsn durable_ = 0;
     lsn last_definition_ = 0;
     std::vector<queue*> scheduled_;
-    std::vector<channel*> confirming_;  // channels with confirms to send or to wait for
+    std::vector<channel*> confirms_changed_;  // channels with confirms of this event
+    std::vector<channel*> confirming_;        // channels that wait for the disk with some
     std::vector<connection_id> waiting_for_disk_;
     std::set<std::pair<std::uint64_t, queue*>> expiries_;
     std::set<std::pair<std::uint64_t, delay_line*>> lines_due_;
@@ -334,9 +360,13 @@ private:
     std::unordered_map<connection_id, std::vector<queue*>> exclusive_;
     std::unordered_map<queue_id, queue*> restored_queues_;      // during recovery only
     std::unordered_map<queue_id, delay_line*> restored_lines_;  // likewise
+    bool dead_letter_dropped_ = false;                          // in this event
     std::size_t dead_letters_left_ = 0;                         // that this event may send on
     bool dead_letters_wait_ = false;                            // more than an event may send on
+    std::size_t expired_left_ = 0;  // that this event may take out of the middle
     std::uint64_t memory_octets_ = 0;
+    std::uint64_t dedup_octets_ = 0;
+    std::uint64_t transaction_octets_ = 0;
     std::uint64_t buffer_octets_ = 0;
     bool memory_alarm_ = false;
     bool disk_alarm_ = false;

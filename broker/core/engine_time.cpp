@@ -8,7 +8,7 @@
 namespace lovage::broker {
 
 void engine::expire_messages() {
-    while (!expiries_.empty() && expiries_.begin()->first <= wall_ms()) {
+    while (expired_left_ > 0 && !expiries_.empty() && expiries_.begin()->first <= wall_ms()) {
         queue& due = *expiries_.begin()->second;
         // Taken off first: a dead letter may put another queue in front of this one.
         expiries_.erase(expiries_.begin());

@@ -57,6 +57,10 @@ public:
     [[nodiscard]] const std::optional<std::string>& alternate() const { return alternate_; }
     /// What a policy says of it; its own argument has the word.
     void set_alternate_by_policy(const std::optional<std::string>& name);
+    /// False if every key has the same match.
+    [[nodiscard]] bool looks_at_keys() const {
+        return settings_.type == exchange_type::direct || settings_.type == exchange_type::topic;
+    }
     void match(octets key, message_headers& headers, std::vector<route_target*>& into) {
         router_->match(key, headers, into);
     }

@@ -64,6 +64,7 @@ struct dedup_mark {
     queue_id queue{};  ///< 0 for an exchange
     octets key;
     std::uint64_t until_ms = 0;  ///< Unix milliseconds; afterwards it means nothing
+    message_id serial = 0;       ///< grows from mark to mark: the lowest make room first
 };
 
 class message;

@@ -14,6 +14,7 @@ namespace lovage::broker {
 
 class message {
 public:
+    static constexpr std::uint32_t deaths_max = 1U << 12U;
     static constexpr std::uint64_t no_expiration = std::numeric_limits<std::uint64_t>::max();
 
     struct parts {
@@ -46,6 +47,8 @@ public:
 
     bool persistent = false;
     std::uint8_t priority = 0;  ///< of property priority; absent is 0
+    /// Copies that may come of it by dying without anybody's doing: a copy has its share of them.
+    std::uint32_t deaths_left = deaths_max;
     /// Durable queues that still hold it; at zero its record in the log is released.
     std::uint32_t durable_holders = 0;
     /// Unix time in milliseconds at which it was published, for times to live.

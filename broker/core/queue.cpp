@@ -12,6 +12,10 @@ namespace {
 
 /// Deadlines of messages that are gone are swept out when there are so many more than ready ones.
 constexpr std::size_t deadlines_slack = 64;
+/// Taking a message out of the middle of a queue moves others: with more than so many, those that
+/// expire in the same span of time go together.
+constexpr std::size_t long_queue = 10'000;
+constexpr std::uint64_t long_queue_pause_ms = 100;
 
 }  // namespace
 
@@ -26,7 +30,7 @@ queue::queue(queue_id id, vhost& home, queue_settings settings, connection_id ow
       ready_(settings_.priority_max, home.owner().memory_account()) {
     if (settings_.deduplication) {
         dedup =
-            std::make_unique<dedup_table>(*settings_.deduplication, home_.owner().memory_account());
+            std::make_unique<dedup_table>(*settings_.deduplication, home_.owner().dedup_account());
     }
     used();
 }
@@ -139,6 +143,9 @@ void queue::deliver(consumer& taker, queued_message item) {
 queued_message queue::pop_ready() {
     queued_message item = ready_.pop_front();
     ready_octets_ -= item.body->body().size();
+    if (ready_.empty() && !deadlines_.empty()) {
+        deadlines_ = {};
+    }
     return item;
 }
 
@@ -182,16 +189,15 @@ void queue::add_consumer(consumer& added) {
     home_.owner().schedule(*this);
 }
 
-void queue::remove_consumer(consumer& gone) {
-    std::erase(consumers_, &gone);
-    exclusive_consumer_ = exclusive_consumer_ && !gone.exclusive;
-    for (std::size_t i = 0; gone.waiting && i < takers_.size(); ++i) {
-        if (takers_[i] == &gone) {
-            takers_.erase(i);
-            gone.waiting = false;
-        }
-    }
-    if (active_ == &gone) {
+void queue::remove_ended_consumers() {
+    const bool active_gone = active_ != nullptr && active_->ended;
+    std::erase_if(consumers_, [](const consumer* each) { return each->ended; });
+    takers_.erase_if([](consumer* each) {
+        each->waiting = each->waiting && !each->ended;
+        return each->ended;
+    });
+    exclusive_consumer_ = std::ranges::any_of(consumers_, &consumer::exclusive);
+    if (active_gone) {
         active_ = consumers_.empty() ? nullptr : consumers_.front();
         if (settings_.single_active_consumer && active_ != nullptr) {
             consumer_ready(*active_);
@@ -298,7 +304,11 @@ std::optional<std::uint64_t> queue::next_expires_at_ms() const {
     if (deadlines_.empty()) {
         return head;
     }
-    return std::min(head.value_or(deadlines_.front().at_ms), deadlines_.front().at_ms);
+    std::uint64_t at_ms = deadlines_.front().at_ms;
+    if (ready_.size() > long_queue) {
+        at_ms += long_queue_pause_ms - at_ms % long_queue_pause_ms;
+    }
+    return std::min(head.value_or(at_ms), at_ms);
 }
 
 /// Messages with the queue's time to live alone expire in their order. Others need a deadline that
@@ -324,13 +334,31 @@ void queue::drop_expired() {
     for (auto due = head_expires_at_ms(); due && *due <= now_ms; due = head_expires_at_ms()) {
         home_.died(*this, pop_ready(), "expired");
     }
-    while (!deadlines_.empty() && deadlines_.front().at_ms <= now_ms) {
-        const deadline due = deadlines_.front();
+    std::size_t& left = home_.owner().expired_left();
+    std::vector<message_id> in_time;
+    for (; left > 0 && !deadlines_.empty() && deadlines_.front().at_ms <= now_ms; --left) {
+        in_time.push_back(deadlines_.front().id);
         std::ranges::pop_heap(deadlines_, later);
         deadlines_.pop_back();
-        if (auto item = ready_.extract(due.id, due.priority)) {
-            ready_octets_ -= item->body->body().size();
-            home_.died(*this, std::move(*item), "expired");
+    }
+    if (in_time.empty()) {
+        return;
+    }
+    std::vector<message_id> by_id = in_time;
+    std::ranges::sort(by_id);
+    std::vector<queued_message> gone;
+    ready_.extract(by_id, gone);
+    by_id.clear();
+    for (const queued_message& item : gone) {
+        ready_octets_ -= item.body->body().size();
+        by_id.push_back(item.body->id());
+    }
+    // They die in the order of their times. One may have two deadlines, or be here no more.
+    for (const message_id id : in_time) {
+        const auto place = std::ranges::lower_bound(by_id, id) - by_id.begin();
+        const auto index = static_cast<std::size_t>(place);
+        if (index < gone.size() && by_id[index] == id && gone[index].body) {
+            home_.died(*this, std::move(gone[index]), "expired");
         }
     }
 }

@@ -41,6 +41,7 @@ struct consumer {
     std::uint32_t outstanding = 0;  ///< deliveries that wait for their ack
     std::uint32_t late = 0;         ///< of these, the ones that were taken back
     bool waiting = false;           ///< stands in the queue's line of takers
+    bool ended = false;             ///< about to be taken out of its queue and destroyed
     std::int64_t priority = 0;      ///< argument x-priority: who has more comes first
 };
 
@@ -108,7 +109,8 @@ public:
     std::size_t purge();
 
     void add_consumer(consumer& added);
-    void remove_consumer(consumer& gone);
+    /// All that are marked as ended.
+    void remove_ended_consumers();
     /// The consumer has room again; dispatch() is the caller's affair.
     void consumer_ready(consumer& taker);
 

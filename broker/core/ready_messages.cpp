@@ -8,6 +8,12 @@ namespace lovage::broker {
 namespace {
 
 constexpr std::size_t word_bits = 64;
+/// So many messages are taken out one by one, more in one walk over all.
+constexpr std::size_t few = 8;
+
+bool by_id(const queued_message& left, const queued_message& right) {
+    return left.body->id() < right.body->id();
+}
 
 /// The first message whose id is not below `id`: a ring is in the order of ids.
 std::size_t place_of(const ring<queued_message>& in, message_id id) {
@@ -46,12 +52,12 @@ std::size_t ready_messages::levels::lowest() const {
 
 queued_message ready_messages::levels::pop(std::size_t level) {
     queued_message item = rings[level].pop_front();
-    taken(level);
+    taken(level, 1);
     return item;
 }
 
-void ready_messages::levels::taken(std::size_t level) {
-    --count;
+void ready_messages::levels::taken(std::size_t level, std::size_t how_many) {
+    count -= how_many;
     if (rings[level].empty()) {
         filled[level / word_bits] &= ~(std::uint64_t{1} << (level % word_bits));
     }
@@ -98,19 +104,46 @@ bool ready_messages::contains(message_id id, std::uint8_t priority) const {
     return place < in.size() && in[place].body->id() == id;
 }
 
-std::optional<queued_message> ready_messages::extract(message_id id, std::uint8_t priority) {
-    if (!contains(id, priority)) {
-        return std::nullopt;
+void ready_messages::extract(
+    const std::vector<message_id>& ids,
+    std::vector<queued_message>& into) {
+    if (ids.empty()) {
+        return;
     }
-    auto& from = levels_ ? levels_->rings[level_of(priority)] : plain_;
-    const std::size_t place = place_of(from, id);
-    queued_message item = std::move(from[place]);
-    from.erase(place);
-    account_ -= sizeof item;
-    if (levels_) {
-        levels_->taken(level_of(priority));
+    const auto take = [&](ring<queued_message>& from) {
+        if (ids.size() <= few) {
+            for (const message_id id : ids) {
+                const std::size_t place = place_of(from, id);
+                if (place < from.size() && from[place].body->id() == id) {
+                    into.push_back(std::move(from[place]));
+                    from.erase(place);
+                }
+            }
+            return;
+        }
+        auto next = ids.begin();
+        from.erase_if([&](queued_message& each) {
+            while (next != ids.end() && *next < each.body->id()) {
+                ++next;
+            }
+            if (next == ids.end() || *next != each.body->id()) {
+                return false;
+            }
+            into.push_back(std::move(each));
+            return true;
+        });
+    };
+    const std::size_t before = into.size();
+    if (!levels_) {
+        take(plain_);
     }
-    return item;
+    for (std::size_t level = 0; levels_ && level < levels_->rings.size(); ++level) {
+        const std::size_t found = into.size();
+        take(levels_->rings[level]);
+        levels_->taken(level, into.size() - found);
+    }
+    account_ -= (into.size() - before) * sizeof(queued_message);
+    std::sort(into.begin() + static_cast<std::ptrdiff_t>(before), into.end(), by_id);
 }
 
 void ready_messages::clear() {

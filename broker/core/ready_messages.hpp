@@ -50,8 +50,9 @@ public:
     void push_back(queued_message item);
     /// To its place by its id.
     void insert(queued_message item);
-    /// Takes the message out, wherever it is. Nothing if it is not here.
-    std::optional<queued_message> extract(message_id id, std::uint8_t priority);
+    /// Takes these messages out, wherever they are, in one walk; `ids` in their order. What is not
+    /// here is passed over.
+    void extract(const std::vector<message_id>& ids, std::vector<queued_message>& into);
     [[nodiscard]] bool contains(message_id id, std::uint8_t priority) const;
     [[nodiscard]] bool has_priorities() const { return levels_ != nullptr; }
     /// Memory included.
@@ -80,8 +81,8 @@ private:
         queued_message pop(std::size_t level);
         /// Where the message belongs; it is about to be put there.
         ring<queued_message>& add(const queued_message& item);
-        /// One was taken from the ring of that level.
-        void taken(std::size_t level);
+        /// So many were taken from the ring of that level.
+        void taken(std::size_t level, std::size_t how_many);
     };
 
     [[nodiscard]] std::size_t level_of(std::uint8_t priority) const;

@@ -74,26 +74,35 @@ void vhost::find_targets(exchange* through, const publication& what) {
                 continue;
             }
         }
-        matched_.clear();
-        here.match(what.parts.routing_key, headers, matched_);
-        for (const std::string& key : what.copies) {
-            here.match(key, headers, matched_);
+        bool any = match(here, what.parts.routing_key, headers);
+        for (std::size_t i = 0; here.looks_at_keys() && i < what.copies.size(); ++i) {
+            any = match(here, what.copies[i], headers) || any;
         }
-        if (matched_.empty() && here.alternate()) {
+        if (!any && here.alternate()) {
             if (exchange* other = find_exchange(*here.alternate()); other != nullptr) {
-                matched_.push_back(other);
+                reach(*other);
             }
         }
-        for (route_target* reached : matched_) {
-            if (!mark(*reached)) {
-                continue;
-            }
-            if (reached->is_queue()) {
-                targets_.push_back(static_cast<queue*>(reached));
-            } else {
-                to_visit_.push_back(static_cast<exchange*>(reached));
-            }
-        }
+    }
+}
+
+bool vhost::match(exchange& here, octets key, message_headers& headers) {
+    matched_.clear();
+    here.match(key, headers, matched_);
+    for (route_target* reached : matched_) {
+        reach(*reached);
+    }
+    return !matched_.empty();
+}
+
+void vhost::reach(route_target& target) {
+    if (!mark(target)) {
+        return;
+    }
+    if (target.is_queue()) {
+        targets_.push_back(static_cast<queue*>(&target));
+    } else {
+        to_visit_.push_back(static_cast<exchange*>(&target));
     }
 }
 
@@ -125,6 +134,7 @@ message_ptr vhost::create_message(const publication& what, publish_outcome& outc
     made->priority = what.priority;
     made->published_at_ms = what.published_at_ms;
     made->expiration_ms = what.expiration_ms;
+    made->deaths_left = what.deaths_left;
     if (!what.persistent) {
         return made;
     }
@@ -168,7 +178,8 @@ publish_outcome vhost::deliver_to_targets(const publication& what) {
     message_ptr made = create_message(what, outcome);
     remember_all(what, outcome);
     for (queue* full : refusing_) {
-        deaths_.push_back({full, {made, 0, false}, "maxlen", false});
+        // Before all that the journal holds meanwhile: only this event knows of them.
+        deaths_.push_front({full, {made, 0, false}, "maxlen", false});
     }
     for (std::size_t i = 0; i + 1 < targets_.size(); ++i) {
         targets_[i]->publish(made);
@@ -196,7 +207,7 @@ void vhost::dead_letter_waiting() {
     if (std::exchange(delivering_, true)) {
         return;
     }
-    while (!deaths_.empty() && owner_.take_dead_letter()) {
+    while (!deaths_.empty() && (!deaths_.front().was_held || owner_.take_dead_letter())) {
         const dead_message next = deaths_.pop_front();
         const bool in_log = next.was_held && next.from->in_log(next.item);
         const bool replaced = dead_letter(*next.from, *next.item.body, next.reason, in_log);

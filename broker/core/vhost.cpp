@@ -101,7 +101,7 @@ exchange& vhost::restore_exchange(exchange_settings settings, journal_location w
     }
     if (kept.settings().deduplication) {
         kept.dedup =
-            std::make_unique<dedup_table>(*kept.settings().deduplication, owner_.memory_account());
+            std::make_unique<dedup_table>(*kept.settings().deduplication, owner_.dedup_account());
     }
     exchanges_[kept.name()] = std::move(made);
     return kept;

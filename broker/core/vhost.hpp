@@ -46,6 +46,7 @@ struct publication {
     octets complete_properties;
     /// A client's own publish, which may be a duplicate; what the broker moves never is one.
     bool deduplicate = false;
+    std::uint32_t deaths_left = message::deaths_max;
     /// What the journal holds and this is moved from: where something lasting takes it, one record
     /// says both. Else it is still to be settled.
     std::optional<held_copy> instead_of;
@@ -140,7 +141,8 @@ public:
         message_id delivered_up_to);
     /// `owner` is a delayed exchange; found messages with this id wait there.
     void restore_delay_line(exchange& owner, queue_id id, journal_location where);
-    void restore_mark(route_target& at, octets key, std::uint64_t until_ms, journal_location where);
+    /// In the order of their serials.
+    void restore_mark(route_target& at, const dedup_mark& what, journal_location where);
     void restore_binding(
         exchange& source,
         route_target& target,
@@ -159,6 +161,9 @@ private:
     void find_targets(exchange* through, const publication& what);
     void find_named(octets key, const publication& what);
     bool mark(route_target& reached) const;
+    /// True if anything there wants it.
+    bool match(exchange& here, octets key, message_headers& headers);
+    void reach(route_target& target);
     void hold_back(const publication& what, publish_outcome& outcome);
     void drop_waiting(delay_line& line);
     bool is_duplicate(const route_target& at, const publication& what);
@@ -168,8 +173,7 @@ private:
     void remember_all(const publication& what, const publish_outcome& outcome);
     void add_mark(route_target& at, dedup_table::entry entry, std::uint64_t now_ms);
     void forget_marks(route_target& at);
-    [[nodiscard]] dedup_mark mark_of(const route_target& at, octets key, std::uint64_t until_ms)
-        const;
+    [[nodiscard]] dedup_mark mark_of(const route_target& at, const dedup_table::entry& of) const;
     publish_outcome deliver_to_targets(const publication& what);
     bool remove_refusing(const publication& what);
     message_ptr create_message(const publication& what, publish_outcome& outcome);

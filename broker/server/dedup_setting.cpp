@@ -24,11 +24,12 @@ std::string dedup_setting_name(const dedup_mark& of) {
     return name;
 }
 
-std::string dedup_setting_value(std::uint64_t until_ms) {
+std::string dedup_setting_value(const dedup_mark& of) {
     std::string value;
-    value.resize(store::varint_bytes_max);
+    value.resize(2 * store::varint_bytes_max);
     store::payload_writer out{value.data()};
-    out.varint(until_ms);
+    out.varint(of.until_ms);
+    out.varint(of.serial);
     value.resize(static_cast<std::size_t>(out.position() - value.data()));
     return value;
 }
@@ -44,6 +45,7 @@ bool read_dedup_setting(octets name, octets value, dedup_mark& into) {
     into.key = from_name.rest();
     store::payload_reader from_value{value};
     into.until_ms = from_value.varint();
+    into.serial = from_value.varint();
     return from_name.ok() && from_value.ok() && from_value.at_end();
 }
 

@@ -8,9 +8,10 @@
 
 namespace lovage::broker {
 
-/// The name of the setting; `until_ms` is not part of it.
+/// The name of the setting: all but `until_ms` and `serial`.
 [[nodiscard]] std::string dedup_setting_name(const dedup_mark& of);
-[[nodiscard]] std::string dedup_setting_value(std::uint64_t until_ms);
+/// These two.
+[[nodiscard]] std::string dedup_setting_value(const dedup_mark& of);
 /// False if it is a setting of another kind. Views point into the arguments.
 [[nodiscard]] bool read_dedup_setting(octets name, octets value, dedup_mark& into);
 

@@ -122,8 +122,7 @@ journal_location log_journal::delayed(
 }
 
 journal_location log_journal::remembered(const dedup_mark& what) {
-    return location_of(
-        log_.setting_put(dedup_setting_name(what), dedup_setting_value(what.until_ms)));
+    return location_of(log_.setting_put(dedup_setting_name(what), dedup_setting_value(what)));
 }
 
 void log_journal::forgotten(const dedup_mark& what) {

@@ -17,7 +17,7 @@
 namespace lovage::broker {
 namespace {
 
-constexpr std::chrono::milliseconds tick_interval{100};
+constexpr std::chrono::milliseconds housekeeping_interval{100};
 /// Acks lose nothing by waiting for company; a publish or definition takes them along at once.
 constexpr std::chrono::milliseconds acks_wait{5};
 constexpr std::chrono::seconds disk_full_retry{1};
@@ -26,7 +26,7 @@ constexpr std::chrono::seconds stop_patience{2};
 constexpr std::size_t unwritten_octets_max = 64 * 1024 * 1024;
 constexpr double memory_share = 0.4;
 /// Buffers of connections that were idle for so many ticks are given back.
-constexpr std::uint64_t ticks_of_a_trim = 50;
+constexpr std::uint64_t rounds_of_a_trim = 50;
 
 std::array<unsigned char, 16> random_octets() {
     std::array<unsigned char, 16> octets{};
@@ -201,7 +201,10 @@ connection_id node::connected(session& from) {
 std::size_t node::received(session& from, octets input) {
     const connection_id id = from.id();
     const std::size_t used = engine_->received(id, input, read_clocks());
-    if (!engine_->wants_input(id)) {
+    // Also if it goes on within the same event: what is left of the input is offered again by
+    // resume_reading(), which needs something to resume.
+    const auto& resumed = engine_->take_effects().resume;
+    if (!engine_->wants_input(id) || std::ranges::find(resumed, id) != resumed.end()) {
         from.pump().pause_reading();
     }
     perform();
@@ -381,9 +384,10 @@ void node::arm_tick() {
     if (stopping_) {
         return;
     }
-    // Every 100 ms, and sooner when a message expires before.
-    const auto now_ms = static_cast<std::uint64_t>(read_clocks().wall.time_since_epoch().count());
-    tick_due_ms_ = now_ms + static_cast<std::uint64_t>(tick_interval.count());
+    const clock_reading clock = read_clocks();
+    const auto now_ms = static_cast<std::uint64_t>(clock.wall.time_since_epoch().count());
+    const auto left = std::chrono::ceil<milliseconds>(housekeeping_at_ - clock.now);
+    tick_due_ms_ = now_ms + static_cast<std::uint64_t>(std::max<std::int64_t>(left.count(), 0));
     tick_due_ms_ = std::min(tick_due_ms_, engine_->next_expiry_ms().value_or(tick_due_ms_));
     tick_timer_.expires_after(milliseconds{tick_due_ms_ > now_ms ? tick_due_ms_ - now_ms : 0});
     tick_timer_.async_wait([this](boost::system::error_code cancelled) {
@@ -395,7 +399,21 @@ void node::arm_tick() {
 
 void node::tick() {
     tick_due_ms_ = 0;  // perform() leaves the next one to us
-    const bool trimming = ++ticks_ % ticks_of_a_trim == 0;
+    const clock_reading clock = read_clocks();
+    if (clock.now < housekeeping_at_) {
+        engine_->wake(clock);
+    } else {
+        housekeeping_at_ = clock.now + housekeeping_interval;
+        keep_house();
+        engine_->tick(clock);
+    }
+    perform();
+    arm_tick();
+}
+
+/// What takes a look at every connection.
+void node::keep_house() {
+    const bool trimming = ++rounds_ % rounds_of_a_trim == 0;
     std::uint64_t buffered = 0;
     for (const auto& [id, each] : sessions_) {
         if (trimming) {
@@ -404,9 +422,6 @@ void node::tick() {
         buffered += each->pump().buffer_octets();
     }
     engine_->buffers_take(buffered);
-    engine_->tick(read_clocks());
-    perform();
-    arm_tick();
 }
 
 void node::begin_stop() {

@@ -85,6 +85,7 @@ private:
     void rewrite_old_file();
     void arm_tick();
     void tick();
+    void keep_house();
     void begin_stop();
     void finish_stop();
     session* find(connection_id id);
@@ -120,7 +121,8 @@ private:
     boost::asio::steady_timer retry_timer_{io_};
     boost::asio::steady_timer space_timer_{io_};
     boost::asio::steady_timer stop_timer_{io_};
-    std::uint64_t ticks_ = 0;
+    std::uint64_t rounds_ = 0;  // of housekeeping
+    time_point housekeeping_at_{};
     std::uint64_t tick_due_ms_ = 0;  // Unix time for which tick_timer_ is set
     store::writer_counters disk_counters_;
 

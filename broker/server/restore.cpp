@@ -121,8 +121,8 @@ void restore_settings(engine& into, const store::recovery& found) {
             "the data directory has a setting that this version does not know (" + wrong +
             "): start the version that wrote it");
     }
-    // The oldest first: it is the first to make room.
-    std::ranges::sort(marks, {}, [](const marked& each) { return each.what.until_ms; });
+    // Those that had made room by then, without a word in the log, make it again.
+    std::ranges::sort(marks, {}, [](const marked& each) { return each.what.serial; });
     for (const auto& [what, where] : marks) {
         vhost& home = into.restore_vhost(what.vhost);
         route_target* at = nullptr;
@@ -132,7 +132,7 @@ void restore_settings(engine& into, const store::recovery& found) {
             at = into.find_restored_queue(what.queue);
         }
         if (at != nullptr && at->dedup) {
-            home.restore_mark(*at, what.key, what.until_ms, where);
+            home.restore_mark(*at, what, where);
         } else {
             into.log().forgotten(what);
             into.log().released(where);

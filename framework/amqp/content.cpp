@@ -3,17 +3,23 @@
 namespace lovage::amqp {
 namespace {
 
-/// Memory of a large body is given back once the content was handed over.
-constexpr std::size_t kept_capacity_octets = 64 * 1024;
+/// Memory of large bodies and properties is given back once the content was handed over.
+constexpr std::size_t kept_body_octets = 64 * 1024;
+constexpr std::size_t kept_properties_octets = 4 * 1024;
+
+void empty(std::string& text, std::size_t kept_octets) {
+    text.clear();
+    if (text.capacity() > kept_octets) {
+        text.shrink_to_fit();
+    }
+}
 
 }  // namespace
 
 void content_assembler::reset() {
     state_ = state::idle;
-    collected_.clear();
-    if (collected_.capacity() > kept_capacity_octets) {
-        collected_.shrink_to_fit();
-    }
+    empty(collected_, kept_body_octets);
+    empty(properties_, kept_properties_octets);
     body_ = {};
 }
 

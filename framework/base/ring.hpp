@@ -49,20 +49,52 @@ public:
         release_if_empty();
         return taken;
     }
-    /// Inserts before `index`, moving the elements in front of it; for places near the front.
+    /// Inserts before `index`, moving the elements on the shorter side of it.
     void insert(std::size_t index, T value) {
-        push_front(T{});
-        for (std::size_t i = 0; i < index; ++i) {
-            (*this)[i] = std::move((*this)[i + 1]);
+        if (index < count_ / 2) {
+            push_front(T{});
+            for (std::size_t i = 0; i < index; ++i) {
+                (*this)[i] = std::move((*this)[i + 1]);
+            }
+        } else {
+            push_back(T{});
+            for (std::size_t i = count_ - 1; i > index; --i) {
+                (*this)[i] = std::move((*this)[i - 1]);
+            }
         }
         (*this)[index] = std::move(value);
     }
-    /// Removes the element at `index`, moving the elements behind it.
+    /// Removes the element at `index`, moving the elements on the shorter side of it.
     void erase(std::size_t index) {
-        for (std::size_t i = index; i + 1 < count_; ++i) {
-            (*this)[i] = std::move((*this)[i + 1]);
+        if (index < count_ / 2) {
+            for (std::size_t i = index; i > 0; --i) {
+                (*this)[i] = std::move((*this)[i - 1]);
+            }
+            pop_front();
+        } else {
+            for (std::size_t i = index; i + 1 < count_; ++i) {
+                (*this)[i] = std::move((*this)[i + 1]);
+            }
+            pop_back();
         }
-        pop_back();
+    }
+    /// Removes every element that `gone` is true of; each is asked once, in order, and may be moved
+    /// from by it.
+    template <class Gone>
+    void erase_if(Gone&& gone) {
+        std::size_t kept = 0;
+        for (std::size_t i = 0; i < count_; ++i) {
+            T& each = (*this)[i];
+            if (!gone(each)) {
+                if (kept != i) {
+                    (*this)[kept] = std::move(each);
+                }
+                ++kept;
+            }
+        }
+        while (count_ > kept) {
+            pop_back();
+        }
     }
     /// Drops everything, memory included.
     void clear() {

@@ -68,9 +68,10 @@ public:
     /// Octets that are not yet in the socket.
     [[nodiscard]] std::size_t pending() const { return out_.size() + writing_.size(); }
 
-    /// What its buffers take in memory; the shared one is nobody's.
+    /// What its buffers take in memory; the shared one is nobody's. Not what is left of the input
+    /// while reading pauses: that cannot become less before somebody else does something.
     [[nodiscard]] std::size_t buffer_octets() const {
-        return in_.capacity() + out_.capacity() + writing_.capacity();
+        return (paused_ ? 0 : in_.capacity()) + out_.capacity() + writing_.capacity();
     }
 
     /// After pause, received() is not called until resume; octets stay in the socket, so that the

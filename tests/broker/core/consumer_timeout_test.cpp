@@ -132,12 +132,60 @@ TEST_F(ConsumerTimeout, ObeysTheDeliveryLimit) {
     EXPECT_EQ(broker.status("limited").ready + broker.status("limited").unacked, 0U);
 }
 
-TEST_F(ConsumerTimeout, GetHasNone) {
+TEST_F(ConsumerTimeout, HoldsForGetToo) {
     publish({"a"});
     slow.send(1, get_from("q"));
-    slow.expect_get_ok(1);
-    broker.advance(milliseconds{10 * timeout_ms});
-    EXPECT_EQ(broker.status("q").unacked, 1U);
+    const auto got = slow.expect_get_ok(1);
+    broker.advance(milliseconds{timeout_ms + 100});
+    EXPECT_EQ(broker.status("q").ready, 1U);
+    slow.ack(1, got.delivery_tag);
+    slow.expect_nothing();
+    EXPECT_EQ(broker.status("q").ready, 1U);
+}
+
+TEST_F(ConsumerTimeout, LateDeliveriesKeepTheirOrder) {
+    publish({"a", "b", "c"});
+    start_consumer(slow, 1, "q", "tag");
+    slow.expect_bodies(1, 3);
+    publish({"d"});
+    slow.expect_delivery(1);
+    slow.ack(1, 4);
+    broker.advance(milliseconds{timeout_ms + 100});
+    start_consumer(quick, 1, "q", "tag");
+    EXPECT_EQ(quick.expect_bodies(1, 3), (bodies{"a", "b", "c"}));
+    EXPECT_EQ(broker.log.back().substr(0, 28), "consumer_timeout queue=q con");
+    EXPECT_NE(broker.log.back().find("deliveries=3"), std::string::npos) << broker.log.back();
+}
+
+TEST_F(ConsumerTimeout, AnswerThatWasRolledBackIsLateAfterAll) {
+    slow.send(1, amqp::tx::select{});
+    slow.expect<amqp::tx::select_ok>(1);
+    consume_one(slow);
+    quick.publish(1, {"", "q", "a", persistent()});
+    slow.ack(1, slow.expect_delivery(1).delivery_tag);
+    broker.advance(milliseconds{timeout_ms + 100});
+    EXPECT_EQ(broker.status("q").ready, 0U);
+
+    slow.send(1, amqp::tx::rollback{});
+    slow.expect<amqp::tx::rollback_ok>(1);
+    broker.advance(milliseconds{100});
+
+    EXPECT_EQ(broker.status("q").ready, 1U);
+}
+
+TEST_F(ConsumerTimeout, LogIsRewrittenWhileDeliveriesAreLate) {
+    consume_one(slow);
+    publish({"a"});
+    slow.expect_delivery(1);
+    broker.advance(milliseconds{timeout_ms + 100});
+    broker.journal.file = 2;
+    broker.rewrite(1);
+    EXPECT_EQ(broker.journal.live_in(1), 0U);
+
+    quick.send(1, delete_queue("q"));
+    quick.expect<amqp::queue::delete_ok>(1);
+    broker.rewrite(2);
+    EXPECT_EQ(broker.journal.messages.size(), 0U);
 }
 
 TEST(ConsumerTimeoutOfTheBroker, HoldsForQueuesThatSayNothing) {

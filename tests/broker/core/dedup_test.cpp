@@ -337,13 +337,56 @@ TEST_F(Deduplication, RewriteMovesMarksOutOfTheFile) {
     EXPECT_EQ(ready(), 1U);
 }
 
+TEST_F(Deduplication, TablesTogetherTakeAQuarterOfTheMemory) {
+    engine_options options;
+    options.memory_octets_max = 100'000;
+    broker_under_test small{options};
+    client& publisher = small.connect();
+    declare(publisher, "q", {}, {{"x-message-deduplication", true}});
+    for (int i = 0; i < 1000; ++i) {
+        auto message = keyed(std::to_string(i));
+        publisher.publish(1, message);
+        publisher.send(1, get_from("q", true));
+        publisher.expect_get_ok(1);
+    }
+    EXPECT_LE(small.broker().memory_octets(), 25'000U);
+    EXPECT_GT(small.status("q").dedup_keys, 10U);
+
+    publisher.publish(1, keyed("999"));
+    EXPECT_EQ(small.status("q").ready, 0U);
+    publisher.publish(1, keyed("0"));  // had to make room
+    EXPECT_EQ(small.status("q").ready, 1U);
+}
+
+TEST_F(Deduplication, RestoredMarksMakeRoomInTheOrderOfTheirSerials) {
+    make_queue({{"x-cache-size", std::int32_t{2}}});
+    vhost& home = *broker.broker().find_vhost("/");
+    queue& q = *home.find_queue("q");
+    const auto now = static_cast<std::uint64_t>(broker.now().wall.time_since_epoch().count());
+    const auto restore = [&](octets key, std::uint64_t until_ms, message_id serial) {
+        const dedup_mark mark{"/", "", q.id(), key, until_ms, serial};
+        home.restore_mark(q, mark, broker.journal.remembered(mark));
+    };
+    restore("sfirst", now + 3'600'000, 7);
+    restore("ssecond", now + 1000, 8);
+    restore("sthird", now + 1000, 9);
+
+    publish("second");
+    publish("third");
+    EXPECT_EQ(ready(), 0U);
+    publish("first");
+    EXPECT_EQ(ready(), 1U);
+    EXPECT_GT(broker.broker().next_message_id(), 9U);
+}
+
 TEST_F(Deduplication, RestoredMarksCount) {
     make_queue({{"x-cache-size", std::int32_t{2}}});
     vhost& home = broker.broker().restore_vhost("/");
     queue& q = *home.find_queue("q");
     const auto now = static_cast<std::uint64_t>(broker.now().wall.time_since_epoch().count());
-    const auto location = broker.journal.remembered({"/", "", q.id(), "sa", now + 1000});
-    home.restore_mark(q, "sa", now + 1000, location);
+    const dedup_mark mark{"/", "", q.id(), "sa", now + 1000, 7};
+    const auto location = broker.journal.remembered(mark);
+    home.restore_mark(q, mark, location);
     publish("a");
     EXPECT_EQ(ready(), 0U);
     broker.advance(milliseconds{1000});
@@ -383,7 +426,7 @@ TEST(DedupTable, KeepsAccountOfItsMemory) {
         dedup_table seen({3, 100}, account);
         std::vector<journal_location> gone;
         for (std::uint32_t i = 1; i <= 10; ++i) {
-            seen.add({"key" + std::to_string(i % 4), 100 + i, {1, i}}, i, gone);
+            seen.add({"key" + std::to_string(i % 4), 100 + i, i, {1, i}}, i, gone);
             seen.check_invariants();
         }
         EXPECT_EQ(seen.size(), 3U);

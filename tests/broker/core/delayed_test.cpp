@@ -2,6 +2,9 @@
 #include "broker/core/delay_line.hpp"
 #include "tests/broker/core/harness.hpp"
 
+#include <cmath>
+#include <limits>
+
 namespace lovage::broker::test {
 namespace {
 
@@ -199,6 +202,21 @@ TEST_F(Delayed, DelaysOfYearsAndWithoutEndWait) {
     EXPECT_EQ(got.body, "years");
     EXPECT_EQ(got.read().headers->find("x-delay")->integer(), -20 * 365 * 24 * hour_ms);
     EXPECT_EQ(waiting(), 2U);
+}
+
+TEST_F(Delayed, WhatIsBeyondAllNumbersWaitsForEver) {
+    make_bound();
+    publish("infinite", {{"x-delay", std::numeric_limits<double>::infinity()}});
+    publish("text", {{"x-delay", "99999999999999999999"}});
+    publish(
+        "unsigned", {{"x-delay", amqp::unsigned_long{std::numeric_limits<std::uint64_t>::max()}}});
+    EXPECT_EQ(waiting(), 3U);
+    publish("no number", {{"x-delay", std::numeric_limits<double>::quiet_NaN()}});
+    publish("long ago", {{"x-delay", "-99999999999999999999"}});
+    publish("no text", {{"x-delay", "99999999999999999999x"}});
+    EXPECT_EQ(waiting(), 3U);
+    broker.advance(milliseconds{100 * 365 * 24 * hour_ms});
+    EXPECT_EQ(waiting(), 3U);
 }
 
 TEST_F(Delayed, RoutesByTheTypeThatItStandsFor) {

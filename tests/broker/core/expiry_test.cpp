@@ -112,5 +112,61 @@ TEST_F(Expiry, DeadlinesOfMessagesThatAreGoneDoNotMatter) {
     EXPECT_EQ(broker.broker().next_expiry_ms(), std::nullopt);
 }
 
+TEST_F(Expiry, ManyInTheMiddleGoTogetherAndKeepTheirOrder) {
+    publish("first", std::nullopt);
+    for (int i = 0; i < 100; ++i) {
+        publish(std::to_string(i), 1000 - i % 7);
+        publish("stays", std::nullopt);
+    }
+    broker.advance(milliseconds{1000});
+    EXPECT_EQ(broker.status("q").ready, 101U);
+    EXPECT_EQ(broker.status("dead").ready, 100U);
+    EXPECT_EQ(drain("dead").front(), "0");
+    EXPECT_EQ(drain("q").size(), 101U);
+}
+
+TEST(ExpiryOfVeryMany, IsSpreadOverEvents) {
+    engine_options options;
+    options.expired_per_event = 20;
+    broker_under_test broker{options};
+    client& peer = broker.connect();
+    declare(peer, "q");
+    peer.publish(1, {"", "q", "first"});
+    auto expiring = persistent();
+    expiring.expiration = "10";
+    for (int i = 0; i < 50; ++i) {
+        peer.publish(1, {"", "q", "m", expiring});
+    }
+    broker.advance(milliseconds{10});
+    EXPECT_EQ(broker.status("q").ready, 31U);
+    // The next event may come at once.
+    EXPECT_LE(
+        *broker.broker().next_expiry_ms(),
+        static_cast<std::uint64_t>(broker.now().wall.time_since_epoch().count()));
+    broker.advance(milliseconds{0});
+    broker.advance(milliseconds{0});
+    EXPECT_EQ(broker.status("q").ready, 1U);
+    EXPECT_EQ(broker.broker().next_expiry_ms(), std::nullopt);
+}
+
+TEST(ExpiryInALongQueue, ComesInStepsOfATenthOfASecond) {
+    broker_under_test broker;
+    client& peer = broker.connect();
+    declare(peer, "q");
+    for (int i = 0; i < 10'000; ++i) {
+        peer.publish(1, {"", "q", ""});
+    }
+    auto expiring = persistent();
+    expiring.expiration = "1";
+    peer.publish(1, {"", "q", "m", expiring});
+    const auto now = static_cast<std::uint64_t>(broker.now().wall.time_since_epoch().count());
+    const auto next = broker.broker().next_expiry_ms();
+    ASSERT_TRUE(next);
+    EXPECT_EQ(*next % 100, 0U);
+    EXPECT_LE(*next, now + 101);
+    broker.advance(milliseconds{static_cast<std::int64_t>(*next - now)});
+    EXPECT_EQ(broker.status("q").ready, 10'000U);
+}
+
 }  // namespace
 }  // namespace lovage::broker::test

@@ -268,6 +268,46 @@ TEST_F(Flow, SlowReaderGetsLittleInAnAlarm) {
     slow.expect_bodies(1, 8);
 }
 
+TEST_F(Flow, TransactionsTogetherHoldHalfOfTheMemory) {
+    client& first = broker.connect();
+    client& second = broker.connect();
+    for (client* each : {&first, &second}) {
+        each->send(1, amqp::tx::select{});
+        each->expect<amqp::tx::select_ok>(1);
+    }
+    for (int i = 0; i < 4; ++i) {
+        first.publish(1, {"", "q", std::string(1000, 'x')});
+    }
+    second.publish(1, {"", "q", std::string(1000, 'x')});
+    second.expect_connection_error({60, 40}, "506 the transaction holds too much");
+
+    first.send(1, amqp::tx::commit{});
+    first.expect<amqp::tx::commit_ok>(1);
+    EXPECT_EQ(broker.status("q").ready, 4U);
+    EXPECT_EQ(broker.broker().transactions_account(), 0U);
+}
+
+TEST_F(Flow, PropertiesOfUnfinishedContentsCount) {
+    client& publisher = broker.connect();
+    const std::uint64_t before = broker.broker().memory_octets();
+    amqp::basic_properties properties;
+    properties.headers = amqp::table{{"h", std::string(3000, 'x')}};
+    byte_buffer encoded;
+    amqp::write_properties(encoded, properties);
+    for (std::uint16_t number = 1; number <= 3; ++number) {
+        if (number != 1) {
+            publisher.open_channel(number);
+        }
+        publisher.send(number, amqp::basic::publish{});
+        byte_buffer header;
+        amqp::write_content_header(header, number, 5, encoded.view());
+        publisher.send_octets(header.view());
+    }
+    EXPECT_GT(broker.broker().memory_octets(), before + 9000);
+    publisher.vanish();
+    EXPECT_EQ(broker.broker().memory_octets(), before);
+}
+
 TEST_F(Flow, BlockedPublisherIsNotTakenForSilent) {
     client& publisher = broker.connect({.heartbeat = 1});
     fill(10'000);
@@ -326,7 +366,7 @@ TEST_F(Flow, UnfinishedContentIsGivenBackWithItsChannel) {
     amqp::write_content_header(header, 1, 5'000, "\0\0"sv);
     peer.send_octets(header.view());
     peer.send_frame(3, 1, std::string(4'000, 'x'));
-    EXPECT_EQ(broker.broker().memory_octets(), before + 4'000);
+    EXPECT_EQ(broker.broker().memory_octets(), before + 4'002);  // two octets of properties
     peer.vanish();
     EXPECT_EQ(broker.broker().memory_octets(), before);
 }

@@ -68,6 +68,21 @@ TEST(Heartbeats, SilentClientIsDroppedAfterThreeIntervals) {
     peer.expect_nothing();
 }
 
+TEST(Heartbeats, SilentClientGetsNothingMore) {
+    broker_under_test broker;
+    client& silent = broker.connect({.heartbeat = 10});
+    client& other = broker.connect();
+    declare(other, "q");
+    start_consumer(silent, 1, "q", "tag");
+    broker.advance(seconds{30});
+    ASSERT_TRUE(silent.dropped());
+
+    other.publish(1, {"", "q", "m"});
+
+    EXPECT_EQ(broker.status("q").ready, 1U);
+    EXPECT_EQ(broker.status("q").consumers, 0U);
+}
+
 TEST(Heartbeats, SilenceCountsAgainAfterAReplyThatWaitedForTheDisk) {
     broker_under_test broker;
     broker.sync_at_once = false;

@@ -174,6 +174,8 @@ TEST_F(Policies, ConsumerTimeoutHoldsForTheNextDelivery) {
     publish("q", {"m"});
     EXPECT_FALSE(peer->expect_delivery(1).redelivered);
     broker.advance(milliseconds{1100});
+    EXPECT_EQ(broker.status("q").ready, 1U);
+    peer->ack(1, 1);
     EXPECT_TRUE(peer->expect_delivery(1).redelivered);
 }
 

@@ -137,6 +137,34 @@ TEST_F(MemoryLimit, ConsumersAndAcksAreServedMeanwhile) {
     EXPECT_NO_THROW(static_cast<void>(consumer.declare_queue("another")));
 }
 
+TEST_F(MemoryLimit, ConnectionThatIsStoppedAndGoesOnAtOnceIsReadFurther) {
+    wire_client publisher{broker_.port()};
+    publisher.call<amqp::queue::declare_ok>(declaration("work"));
+    publisher.call<amqp::queue::declare_ok>(declaration("jobs"));
+    wire_client worker{broker_.port()};
+    amqp::basic::qos one;
+    one.prefetch_count = 1;
+    worker.call<amqp::basic::qos_ok>(one);
+    worker.call<amqp::confirm::select_ok>(amqp::confirm::select{});
+    amqp::basic::consume consume;
+    consume.queue = "jobs";
+    worker.call<amqp::basic::consume_ok>(consume);
+    publisher.publish("jobs", "first");
+    publisher.publish("jobs", "second");
+    worker.await<amqp::basic::deliver>();
+    publish_until_blocked(publisher);
+
+    // The ack makes it one that holds nothing, so the publish behind it has to wait; the delivery
+    // that it gets for the ack lets it go on. Nothing more comes from it.
+    byte_buffer both;
+    amqp::write_method(both, 1, amqp::basic::ack{1, false});
+    wire_client::write_publish(both, "jobs", "result");
+    worker.send_octets(both.view());
+
+    worker.await<amqp::basic::deliver>();
+    worker.await<amqp::basic::ack>();
+}
+
 TEST_F(MemoryLimit, PublishOfTheClientWaitsInsteadOfFailing) {
     wire_client filler{broker_.port()};
     filler.call<amqp::queue::declare_ok>(declaration("work"));

@@ -79,6 +79,11 @@ void wire_client::await_id(amqp::method_id id) {
 
 void wire_client::publish(octets queue, octets body) {
     byte_buffer out;
+    write_publish(out, queue, body);
+    send_octets(out.view());
+}
+
+void wire_client::write_publish(byte_buffer& out, octets queue, octets body) {
     amqp::basic::publish publish;
     publish.routing_key = queue;
     amqp::write_method(out, 1, publish);
@@ -86,7 +91,6 @@ void wire_client::publish(octets queue, octets body) {
     amqp::write_properties(properties, amqp::basic_properties{});
     amqp::write_content_header(out, 1, body.size(), properties.view());
     amqp::write_body(out, 1, body, amqp::frame_size_default);
-    send_octets(out.view());
 }
 
 void wire_client::await_bodies(std::size_t count, std::size_t body_size) {

@@ -35,11 +35,12 @@ public:
     }
     /// To the default exchange, transient.
     void publish(octets queue, octets body);
+    static void write_publish(byte_buffer& out, octets queue, octets body);
+    void send_octets(octets what);
     /// Reads until `count` message bodies of `body_size` octets have come.
     void await_bodies(std::size_t count, std::size_t body_size);
 
 private:
-    void send_octets(octets what);
     amqp::frame next();
     void await_id(amqp::method_id id);
 

@@ -5,6 +5,7 @@
 #include <deque>
 #include <memory>
 #include <random>
+#include <vector>
 
 namespace lovage {
 namespace {
@@ -172,6 +173,46 @@ TEST(Ring, LargeBlockIsGivenBackWhenItIsEmptyAndASmallOneIsKept) {
         static_cast<void>(small.pop_front());
     }
     EXPECT_GE(small.capacity(), 100U);
+}
+
+TEST(Ring, InsertsAndErasesAtEveryPlace) {
+    for (int place = 0; place <= 20; ++place) {
+        ring<int> changed = numbers(20);
+        for (int turn = 0; turn < 3; ++turn) {  // not always from the block's start
+            changed.push_back(changed.pop_front());
+        }
+        std::deque<int> wanted = content(changed);
+        changed.insert(static_cast<std::size_t>(place), 99);
+        wanted.insert(wanted.begin() + place, 99);
+        EXPECT_EQ(content(changed), wanted);
+
+        changed.erase(static_cast<std::size_t>(place));
+        wanted.erase(wanted.begin() + place);
+        EXPECT_EQ(content(changed), wanted);
+    }
+}
+
+TEST(Ring, ErasesAllThatFitInOneWalk) {
+    ring<std::shared_ptr<int>> queue;
+    std::vector<std::weak_ptr<int>> watched;
+    for (int i = 0; i < 10; ++i) {
+        queue.push_back(std::make_shared<int>(i));
+        watched.push_back(queue.back());
+    }
+    std::vector<int> asked;
+    queue.erase_if([&](const std::shared_ptr<int>& each) {
+        asked.push_back(*each);
+        return *each % 3 != 0;
+    });
+
+    ASSERT_EQ(queue.size(), 4U);
+    EXPECT_EQ(asked, (std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+    for (std::size_t i = 0; i < 4; ++i) {
+        EXPECT_EQ(*queue[i], static_cast<int>(3 * i));
+    }
+    EXPECT_TRUE(watched[1].expired());
+    queue.erase_if([](const auto&) { return true; });
+    EXPECT_TRUE(queue.empty());
 }
 
 }  // namespace
