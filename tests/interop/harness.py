@@ -185,7 +185,7 @@ class RabbitNode:
             "disk_free_limit.absolute = 1MB\nlog.file.level = info\n", encoding="ascii")
         (home / "env.conf").write_text("", encoding="ascii")
         (home / "plugins").write_text("[].\n", encoding="ascii")
-        environment = {
+        self.environment = {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": self.home, "LANG": "C.UTF-8",
             "ERL_EPMD_PORT": str(epmd_port), "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODENAME": f"lovagetest-{os.getpid()}@localhost",
@@ -202,7 +202,7 @@ class RabbitNode:
         self.epmd = spawn([self.epmd_program, "-port", str(epmd_port), "-address", "127.0.0.1"],
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.output = open(home / "output", "wb")
-        self.process = spawn([self.script], env=environment, cwd=self.home,
+        self.process = spawn([self.script], env=self.environment, cwd=self.home,
                              stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
                              start_new_session=True)
         # The script does not become the node but waits for it, so the end of this process would
@@ -212,6 +212,16 @@ class RabbitNode:
             stdin=subprocess.PIPE, start_new_session=True)
         wait_for(self._answers, START_SECONDS, "RabbitMQ answers")
         return self
+
+    def ctl(self, *arguments):
+        """rabbitmqctl on this node; its output. An error is raised with what it printed."""
+        done = subprocess.run([str(pathlib.Path(self.script).with_name("rabbitmqctl")), "-q",
+                               *arguments], env=self.environment, cwd=self.home,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=START_SECONDS)
+        if done.returncode:
+            raise AssertionError(f"rabbitmqctl {arguments}: {done.stdout} {done.stderr}")
+        return done.stdout
 
     def _answers(self):
         if self.process.poll() is not None:
