@@ -216,6 +216,7 @@ api_routes all_routes() {
     add_overview_routes(routes);
     add_queue_routes(routes);
     add_exchange_routes(routes);
+    add_policy_routes(routes);
     return routes;
 }
 

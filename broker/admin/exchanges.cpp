@@ -1,5 +1,6 @@
 // GET /api/exchanges and /api/exchanges/{vhost}.
 #include "broker/admin/resources.hpp"
+#include "broker/admin/table_json.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -15,7 +16,11 @@ boost::json::object exchange_json(const exchange_status& exchange) {
         {"type", exchange.type},
         {"durable", exchange.durable},
         {"auto_delete", exchange.auto_delete},
-        {"internal", exchange.internal}};
+        {"internal", exchange.internal},
+        {"arguments", json_of(exchange.arguments)}};
+    if (!exchange.policy.empty()) {
+        shown["policy"] = exchange.policy;
+    }
     if (exchange.delayed) {
         shown["messages_delayed"] = *exchange.delayed;
     }

@@ -9,6 +9,7 @@ namespace lovage::broker {
 void add_overview_routes(api_routes& to);
 void add_queue_routes(api_routes& to);
 void add_exchange_routes(api_routes& to);
+void add_policy_routes(api_routes& to);
 
 [[nodiscard]] api_routes all_routes();
 

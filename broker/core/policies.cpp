@@ -13,7 +13,7 @@ constexpr octets paused_kind = "paused";
 constexpr std::uint64_t quorum_delivery_limit = 20;
 
 octets setting_kind(policy_kind kind) {
-    return kind == policy_kind::user ? "policy" : "operator-policy";
+    return kind == policy_kind::user ? policy_setting : operator_policy_setting;
 }
 
 std::string setting_key(policy_kind kind, octets vhost, octets name) {

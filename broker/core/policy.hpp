@@ -17,6 +17,10 @@
 
 namespace lovage::broker {
 
+/// Kinds of settings that they are kept as; the first name is the vhost's, the second their own.
+inline constexpr octets policy_setting = "policy";
+inline constexpr octets operator_policy_setting = "operator-policy";
+
 enum class policy_kind : std::uint8_t {
     user,       ///< every key
     operators,  ///< only those that limit

@@ -257,6 +257,16 @@ class RabbitNode:
         wait_for(self._answers, START_SECONDS, "RabbitMQ answers")
         return self
 
+    def ctl(self, *arguments):
+        """rabbitmqctl on this node; its output. An error is raised with what it printed."""
+        done = subprocess.run([str(pathlib.Path(self.script).with_name("rabbitmqctl")), "-q",
+                               *arguments], env=self.environment, cwd=self.home,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=START_SECONDS)
+        if done.returncode:
+            raise AssertionError(f"rabbitmqctl {arguments}: {done.stdout} {done.stderr}")
+        return done.stdout
+
     def _answers(self):
         if self.process.poll() is not None:
             text = (pathlib.Path(self.home) / "output").read_text(errors="replace")
