@@ -33,7 +33,9 @@ void settings_store::put(const std::string& key, const amqp::table& value) {
     kept_value& kept = kept_[key];
     kept.encoded = encode_table(value);
     const journal_location before = std::exchange(kept.where, log_.setting_put(key, kept.encoded));
-    log_.released(before);
+    if (before.record_octets != 0) {
+        log_.released(before);
+    }
 }
 
 bool settings_store::erase(const std::string& key) {
@@ -45,6 +47,16 @@ bool settings_store::erase(const std::string& key) {
     log_.released(found->second.where);
     kept_.erase(found);
     return true;
+}
+
+void settings_store::erase_all(octets kind, octets first_name) {
+    const std::string first = key(kind, {first_name});
+    for (auto each = kept_.lower_bound(first);
+         each != kept_.end() && each->first.starts_with(first);) {
+        log_.setting_erased(each->first);
+        log_.released(each->second.where);
+        each = kept_.erase(each);
+    }
 }
 
 void settings_store::for_each(
