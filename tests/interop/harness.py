@@ -35,6 +35,7 @@ class Options:
 
     target = "lovage"
     bin_dir = None
+    management = False  # RabbitMQ with its management plugin; a module that needs it says so
 
 
 class PeerMissing(Exception):
@@ -163,7 +164,7 @@ class LovageBroker:
 
 class RabbitNode:
     """A RabbitMQ node that shares nothing with one the machine may run: own port mapper, cookie,
-    folders and ports, no plugins."""
+    folders and ports, no plugins but management where a module asks for it."""
 
     def __init__(self):
         scripts = sorted(glob.glob("/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server"))
@@ -173,7 +174,7 @@ class RabbitNode:
         self.script = scripts[-1]
         self.home = tempfile.mkdtemp(prefix="lovage-rabbit-")
         self.port = free_port()
-        self.management = None
+        self.management = free_port() if Options.management else None
         self.epmd = None
         self.process = None
 
@@ -182,9 +183,12 @@ class RabbitNode:
         epmd_port = free_port()
         (home / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
-            "disk_free_limit.absolute = 1MB\nlog.file.level = info\n", encoding="ascii")
+            "disk_free_limit.absolute = 1MB\nlog.file.level = info\n"
+            + (f"management.tcp.port = {self.management}\nmanagement.tcp.ip = 127.0.0.1\n"
+               if self.management else ""), encoding="ascii")
         (home / "env.conf").write_text("", encoding="ascii")
-        (home / "plugins").write_text("[].\n", encoding="ascii")
+        plugins = "[rabbitmq_management]" if self.management else "[]"
+        (home / "plugins").write_text(plugins + ".\n", encoding="ascii")
         environment = {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": self.home, "LANG": "C.UTF-8",
             "ERL_EPMD_PORT": str(epmd_port), "ERL_EPMD_ADDRESS": "127.0.0.1",
@@ -220,7 +224,11 @@ class RabbitNode:
         try:
             with socket.create_connection(("127.0.0.1", self.port), 5) as probe:
                 probe.sendall(b"AMQP\x00\x00\x09\x01")
-                return probe.recv(1) == b"\x01"
+                if probe.recv(1) != b"\x01":
+                    return False
+            if self.management:
+                socket.create_connection(("127.0.0.1", self.management), 5).close()
+            return True
         except OSError:
             return False
 
