@@ -1,6 +1,7 @@
 #include "broker/admin/api_routes.hpp"
 
 #include "broker/admin/resources.hpp"
+#include "framework/amqp/wire.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -118,6 +119,38 @@ bool has_level(const api_caller& who, api_level needed) {
     return false;
 }
 
+api_reply json_reply(const boost::json::value& shown) {
+    return {http::status::ok, boost::json::serialize(shown), false};
+}
+
+bool may_see_vhost(const api_call& call, octets vhost) {
+    return has_level(call.who, api_level::monitoring) ||
+           call.broker.state().access().find_permission(call.who.name, vhost) != nullptr;
+}
+
+std::optional<api_reply> refuse_vhost(const api_call& call, octets vhost) {
+    const auto& all = call.broker.state().vhosts();
+    if (all.find(vhost) == all.end()) {
+        return not_found_reply();
+    }
+    if (!may_see_vhost(call, vhost)) {
+        return not_authorised("User not authorised to access virtual host");
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> text_member(const boost::json::object& body, std::string_view name) {
+    const boost::json::value* found = body.if_contains({name.data(), name.size()});
+    if (found == nullptr || !found->is_string()) {
+        return std::nullopt;
+    }
+    return std::string(found->as_string());
+}
+
+bool is_usable_name(octets name) {
+    return !name.empty() && name.size() <= amqp::short_string_octets_max && amqp::is_utf8(name);
+}
+
 api_reply api_error(http::status status, std::string_view error, std::string_view reason) {
     const boost::json::object body{{"error", error}, {"reason", reason}};
     return {status, boost::json::serialize(body), false};
@@ -217,6 +250,11 @@ api_routes all_routes() {
     add_queue_routes(routes);
     add_exchange_routes(routes);
     add_policy_routes(routes);
+    add_user_routes(routes);
+    add_permission_routes(routes);
+    add_topic_permission_routes(routes);
+    add_vhost_routes(routes);
+    add_limit_routes(routes);
     return routes;
 }
 

@@ -8,6 +8,7 @@
 #include <boost/beast/http/status.hpp>
 #include <boost/beast/http/verb.hpp>
 #include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
 
 #include <functional>
 #include <optional>
@@ -34,6 +35,7 @@ struct api_reply {
     bool wait_for_disk = false;
 };
 
+[[nodiscard]] api_reply json_reply(const boost::json::value& shown);
 /// JSON with RabbitMQ's members `error` and `reason`.
 [[nodiscard]] api_reply api_error(
     boost::beast::http::status status,
@@ -53,6 +55,18 @@ struct api_call {
     std::vector<std::string> names;  ///< what stands for each {} of the path, decoded
     boost::json::object body;        ///< empty without a body
 };
+
+/// Whether the caller may know what is in that virtual host: he has permissions there, or may see
+/// everything. Routes that change things there need it as well.
+[[nodiscard]] bool may_see_vhost(const api_call& call, octets vhost);
+/// 404 if there is no such virtual host, 401 if the caller may not see it.
+[[nodiscard]] std::optional<api_reply> refuse_vhost(const api_call& call, octets vhost);
+/// A member of the body; nothing if it is missing or no string.
+[[nodiscard]] std::optional<std::string> text_member(
+    const boost::json::object& body,
+    std::string_view name);
+/// What is new gets names that clients can send: 1 to 255 octets of UTF-8.
+[[nodiscard]] bool is_usable_name(octets name);
 
 class api_routes {
 public:

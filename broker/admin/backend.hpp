@@ -25,6 +25,12 @@ struct management_view {
     std::uint64_t log_live_octets = 0;
 };
 
+/// Where a request comes from.
+struct api_client {
+    std::string address;  ///< without the port
+    bool loopback = false;
+};
+
 /// Who asks, once the password was right.
 struct api_caller {
     std::string name;
@@ -50,8 +56,14 @@ public:
     virtual void log_in(
         const std::string& name,
         const std::string& password,
-        bool from_here,
+        const api_client& from,
         std::function<void(std::optional<api_caller>)> done) = 0;
+    /// Calls `done` later with the verifier; nothing if it cannot be made.
+    virtual void hash_password(
+        std::string password,
+        std::function<void(std::optional<std::string>)> done) = 0;
+    /// Can be kept as a user's verifier.
+    [[nodiscard]] virtual bool is_verifier(const std::string& text) const = 0;
 };
 
 }  // namespace lovage::broker

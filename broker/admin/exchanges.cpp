@@ -4,7 +4,8 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
+
+#include <utility>
 
 namespace lovage::broker {
 namespace {
@@ -28,13 +29,19 @@ boost::json::object exchange_json(const exchange_status& exchange) {
 }
 
 api_reply list(const api_call& call) {
+    if (!call.names.empty()) {
+        if (auto refusal = refuse_vhost(call, call.names.front())) {
+            return std::move(*refusal);
+        }
+    }
     boost::json::array all;
     for (const auto& exchange : call.broker.management_snapshot().exchanges) {
-        if (call.names.empty() || exchange.vhost == call.names.front()) {
+        if (call.names.empty() ? may_see_vhost(call, exchange.vhost)
+                               : exchange.vhost == call.names.front()) {
             all.push_back(exchange_json(exchange));
         }
     }
-    return {boost::beast::http::status::ok, boost::json::serialize(all), false};
+    return json_reply(all);
 }
 
 }  // namespace

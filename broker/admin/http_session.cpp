@@ -54,7 +54,9 @@ http_session::http_session(
       buffer_(header_octets_max + body_octets_max) {
     error_code unknown;
     const auto peer = stream_.socket().remote_endpoint(unknown);
-    from_here_ = !unknown && peer.address().is_loopback();
+    if (!unknown) {
+        from_ = {peer.address().to_string(), peer.address().is_loopback()};
+    }
 }
 
 void http_session::read() {
@@ -79,7 +81,7 @@ void http_session::log_in() {
     broker_.log_in(
         login->first,
         login->second,
-        from_here_,
+        from_,
         [self = shared_from_this()](std::optional<api_caller> who) {
             self->answer(std::move(who));
         });

@@ -36,7 +36,7 @@ private:
     boost::beast::tcp_stream stream_;
     management_backend& broker_;
     std::shared_ptr<const api_routes> routes_;
-    bool from_here_ = false;
+    api_client from_;
     boost::beast::flat_buffer buffer_;
     std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
     response reply_;

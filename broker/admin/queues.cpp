@@ -4,7 +4,8 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
+
+#include <utility>
 
 namespace lovage::broker {
 namespace {
@@ -34,13 +35,19 @@ boost::json::object queue_json(const queue_status& queue) {
 }
 
 api_reply list(const api_call& call) {
+    if (!call.names.empty()) {
+        if (auto refusal = refuse_vhost(call, call.names.front())) {
+            return std::move(*refusal);
+        }
+    }
     boost::json::array all;
     for (const auto& queue : call.broker.management_snapshot().queues) {
-        if (call.names.empty() || queue.vhost == call.names.front()) {
+        if (call.names.empty() ? may_see_vhost(call, queue.vhost)
+                               : queue.vhost == call.names.front()) {
             all.push_back(queue_json(queue));
         }
     }
-    return {boost::beast::http::status::ok, boost::json::serialize(all), false};
+    return json_reply(all);
 }
 
 api_reply set_paused(const api_call& call, bool paused) {

@@ -10,6 +10,11 @@ void add_overview_routes(api_routes& to);
 void add_queue_routes(api_routes& to);
 void add_exchange_routes(api_routes& to);
 void add_policy_routes(api_routes& to);
+void add_user_routes(api_routes& to);
+void add_permission_routes(api_routes& to);
+void add_topic_permission_routes(api_routes& to);
+void add_vhost_routes(api_routes& to);
+void add_limit_routes(api_routes& to);
 
 [[nodiscard]] api_routes all_routes();
 

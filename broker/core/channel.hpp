@@ -4,6 +4,7 @@
 // an error.
 #pragma once
 
+#include "broker/core/access.hpp"
 #include "broker/core/fault.hpp"
 #include "broker/core/ids.hpp"
 #include "broker/core/octets_map.hpp"
@@ -80,6 +81,8 @@ public:
     /// The queue of the consumer that had this tag was deleted.
     void tell_cancelled(octets tag);
 
+    /// Cancels the consumers of queues that the user may not read any more.
+    void end_unreadable_consumers();
     /// Takes back what consumers have kept for too long.
     void tick();
     /// The connection has room for output again.
@@ -122,18 +125,30 @@ private:
 
     fault redeclare(const exchange& there, const amqp::exchange::declare& in) const;
     fault redeclare(queue& there, const amqp::queue::declare& in) const;
-    /// The queue of that name, or the one last declared here for an empty name.
-    fault find_queue(octets name, queue*& found) const;
+    /// The queue's name, or that of the one last declared here for an empty name.
+    fault resolve_queue(octets name, std::string& resolved) const;
+    /// Takes a resolved name.
     fault find_accessible_queue(octets name, queue*& found) const;
     fault find_exchange_pair(
         octets source_name,
         octets target_name,
+        octets key,
         exchange*& source,
         exchange*& target) const;
     fault find_bound(octets queue_name, octets exchange_name, queue*& target, exchange*& source);
     /// Destroys them; returns their queues, each once.
     std::vector<queue*> end_consumers(const std::vector<consumer*>& gone);
     void cancel_consumers(const std::vector<consumer*>& gone);
+
+    fault check_access(access_right right, resource_kind kind, octets name) const;
+    fault check_binding(resource_kind target, octets target_name, octets source_name, octets key)
+        const;
+    fault check_bound_topic(octets source_name, octets key) const;
+    fault check_publish();
+    fault check_published_topic(const exchange* through, octets key) const;
+    fault topic_refused(octets exchange_name, octets key) const;
+    fault check_new_queue(octets name, const amqp::table& arguments) const;
+    fault check_new_exchange(octets name, const amqp::table& arguments) const;
     void delete_if_unused(queue& left);
 
     fault check_new_tag(const std::string& tag) const;
@@ -144,7 +159,7 @@ private:
     fault content_complete();
     /// Adds what has come of a content to the accounts; refuses too much of it.
     fault count_unfinished();
-    fault find_publishable(exchange*& through) const;
+    fault find_publishable(exchange*& through);
     fault publish_content();
     /// Sends a mandatory message back that went nowhere.
     void answer_mandatory(const message::parts& what, const publish_outcome& outcome);
@@ -206,6 +221,13 @@ private:
     std::string publish_exchange_;
     std::string publish_key_;
     bool publish_mandatory_ = false;
+
+    /// The exchange that was published to last and may be published to, as long as nothing changes.
+    struct {
+        std::string exchange;
+        std::uint64_t generation = 0;
+        const topic_permission* topics = nullptr;  ///< null: all topics
+    } gate_;
 
     struct pending_confirm {
         std::uint64_t tag = 0;

@@ -81,8 +81,15 @@ fault channel::on(const amqp::basic::consume& in) {
     if (in.queue == reply_to_name) {
         return consume_replies(in);
     }
+    std::string name;
+    if (fault wrong = resolve_queue(in.queue, name)) {
+        return wrong;
+    }
+    if (fault refused = check_access(access_right::read, resource_kind::queue, name)) {
+        return refused;
+    }
     queue* source = nullptr;
-    if (fault wrong = find_accessible_queue(in.queue, source)) {
+    if (fault wrong = find_accessible_queue(name, source)) {
         return wrong;
     }
     std::string tag{in.consumer_tag};
@@ -170,8 +177,15 @@ void channel::tell_cancelled(octets tag) {
 }
 
 fault channel::on(const amqp::basic::get& in) {
+    std::string name;
+    if (fault wrong = resolve_queue(in.queue, name)) {
+        return wrong;
+    }
+    if (fault refused = check_access(access_right::read, resource_kind::queue, name)) {
+        return refused;
+    }
     queue* source = nullptr;
-    if (fault wrong = find_accessible_queue(in.queue, source)) {
+    if (fault wrong = find_accessible_queue(name, source)) {
         return wrong;
     }
     auto item = source->take(in.no_ack);

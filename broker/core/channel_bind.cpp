@@ -7,7 +7,7 @@
 namespace lovage::broker {
 namespace {
 
-fault check_binding(const exchange& source, const amqp::table& arguments) {
+fault check_arguments(const exchange& source, const amqp::table& arguments) {
     return source.settings().type == exchange_type::headers ? check_headers_binding(arguments)
                                                             : no_fault;
 }
@@ -28,19 +28,23 @@ fault channel::find_bound(
 
 fault channel::on(const amqp::queue::bind& in) {
     const std::string exchange_name = without_line_breaks(in.exchange);
-    if (exchange_name.empty()) {
-        return default_exchange_fault();
-    }
-    queue* target = nullptr;
-    exchange* source = nullptr;
-    if (fault wrong = find_bound(in.queue, exchange_name, target, source)) {
-        return wrong;
-    }
-    if (fault wrong = check_binding(*source, in.arguments)) {
+    std::string queue_name;
+    if (fault wrong = resolve_queue(in.queue, queue_name)) {
         return wrong;
     }
     const octets key =
-        in.queue.empty() && in.routing_key.empty() ? octets{target->name()} : in.routing_key;
+        in.queue.empty() && in.routing_key.empty() ? octets{queue_name} : in.routing_key;
+    if (fault refused = check_binding(resource_kind::queue, queue_name, exchange_name, key)) {
+        return refused;
+    }
+    queue* target = nullptr;
+    exchange* source = nullptr;
+    if (fault wrong = find_bound(queue_name, exchange_name, target, source)) {
+        return wrong;
+    }
+    if (fault wrong = check_arguments(*source, in.arguments)) {
+        return wrong;
+    }
     home_.bind(*source, *target, key, in.arguments);
     if (!in.no_wait) {
         owner_.send_when_durable(number_, amqp::queue::bind_ok{});
@@ -50,20 +54,23 @@ fault channel::on(const amqp::queue::bind& in) {
 
 fault channel::on(const amqp::queue::unbind& in) {
     const std::string exchange_name = without_line_breaks(in.exchange);
-    if (exchange_name.empty()) {
-        return default_exchange_fault();
+    std::string queue_name;
+    if (fault unnamed = resolve_queue(in.queue, queue_name)) {
+        return unnamed;
+    }
+    const octets key =
+        in.queue.empty() && in.routing_key.empty() ? octets{queue_name} : in.routing_key;
+    if (fault refused = check_binding(resource_kind::queue, queue_name, exchange_name, key)) {
+        return refused;
     }
     queue* target = nullptr;
     exchange* source = nullptr;
-    fault wrong = find_bound(in.queue, exchange_name, target, source);
-    // Unbinding what is not there is no error, but another's queue and no queue at all are.
-    if (wrong && (wrong.code == amqp::reply_code::resource_locked ||
-                  (in.queue.empty() && last_queue_.empty()))) {
+    fault wrong = find_bound(queue_name, exchange_name, target, source);
+    // Unbinding what is not there is no error, but another's queue is.
+    if (wrong && wrong.code == amqp::reply_code::resource_locked) {
         return wrong;
     }
     if (!wrong) {
-        const octets key =
-            in.queue.empty() && in.routing_key.empty() ? octets{target->name()} : in.routing_key;
         home_.unbind(*source, *target, key, in.arguments);
     }
     owner_.send_when_durable(number_, amqp::queue::unbind_ok{});
@@ -73,12 +80,13 @@ fault channel::on(const amqp::queue::unbind& in) {
 fault channel::find_exchange_pair(
     octets source_name,
     octets target_name,
+    octets key,
     exchange*& source,
     exchange*& target) const {
     const std::string from = without_line_breaks(source_name);
     const std::string to = without_line_breaks(target_name);
-    if (from.empty() || to.empty()) {
-        return default_exchange_fault();
+    if (fault refused = check_binding(resource_kind::exchange, to, from, key)) {
+        return refused;
     }
     source = home_.find_exchange(from);
     target = home_.find_exchange(to);
@@ -91,10 +99,11 @@ fault channel::find_exchange_pair(
 fault channel::on(const amqp::exchange::bind& in) {
     exchange* source = nullptr;
     exchange* target = nullptr;
-    if (fault wrong = find_exchange_pair(in.source, in.destination, source, target)) {
+    if (fault wrong =
+            find_exchange_pair(in.source, in.destination, in.routing_key, source, target)) {
         return wrong;
     }
-    if (fault wrong = check_binding(*source, in.arguments)) {
+    if (fault wrong = check_arguments(*source, in.arguments)) {
         return wrong;
     }
     home_.bind(*source, *target, in.routing_key, in.arguments);
@@ -107,7 +116,7 @@ fault channel::on(const amqp::exchange::bind& in) {
 fault channel::on(const amqp::exchange::unbind& in) {
     exchange* source = nullptr;
     exchange* target = nullptr;
-    fault wrong = find_exchange_pair(in.source, in.destination, source, target);
+    fault wrong = find_exchange_pair(in.source, in.destination, in.routing_key, source, target);
     if (wrong && wrong.code != amqp::reply_code::not_found) {
         return wrong;
     }

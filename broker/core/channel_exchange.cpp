@@ -62,6 +62,18 @@ fault channel::redeclare(const exchange& there, const amqp::exchange::declare& i
     return no_fault;
 }
 
+fault channel::check_new_exchange(octets name, const amqp::table& arguments) const {
+    const amqp::field_value* alternate = arguments.find(alternate_argument);
+    const auto target = alternate == nullptr ? std::nullopt : alternate->text();
+    if (!target) {
+        return no_fault;
+    }
+    if (fault refused = check_access(access_right::read, resource_kind::exchange, name)) {
+        return refused;
+    }
+    return check_access(access_right::write, resource_kind::exchange, *target);
+}
+
 fault channel::on(const amqp::exchange::declare& in) {
     const std::string name = without_line_breaks(in.exchange);
     if (name.empty()) {
@@ -78,6 +90,9 @@ fault channel::on(const amqp::exchange::declare& in) {
         if (fault unknown = read_exchange_type(in.type, in.arguments, settings)) {
             return unknown;
         }
+        if (fault refused = check_access(access_right::configure, resource_kind::exchange, name)) {
+            return refused;
+        }
         if (there != nullptr) {
             if (fault differs = redeclare(*there, in)) {
                 return differs;
@@ -88,6 +103,8 @@ fault channel::on(const amqp::exchange::declare& in) {
                 "exchange name '" + name + "' contains reserved prefix 'amq.*'");
         } else if (fault wrong = check_alternate(in, name, home_.name())) {
             return wrong;
+        } else if (fault refused = check_new_exchange(name, in.arguments)) {
+            return refused;
         } else {
             home_.declare_exchange(std::move(settings));
         }
@@ -108,6 +125,9 @@ fault channel::on(const amqp::exchange::delete_& in) {
             amqp::reply_code::access_refused,
             "deletion of system exchange '" + name + "' in vhost '" + home_.name() +
                 "' not allowed");
+    }
+    if (fault refused = check_access(access_right::configure, resource_kind::exchange, name)) {
+        return refused;
     }
     if (exchange* there = home_.find_exchange(name); there != nullptr) {
         if (in.if_unused && there->has_bindings()) {

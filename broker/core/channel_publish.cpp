@@ -95,7 +95,10 @@ fault channel::content_complete() {
     return wrong;
 }
 
-fault channel::find_publishable(exchange*& through) const {
+fault channel::find_publishable(exchange*& through) {
+    if (fault refused = check_publish()) {
+        return refused;
+    }
     if (publish_exchange_.empty()) {
         return no_fault;
     }
@@ -109,7 +112,7 @@ fault channel::find_publishable(exchange*& through) const {
             "cannot publish to internal exchange '" + publish_exchange_ + "' in vhost '" +
                 home_.name() + "'");
     }
-    return no_fault;
+    return check_published_topic(through, publish_key_);
 }
 
 fault channel::publish_content() {
@@ -122,9 +125,17 @@ fault channel::publish_content() {
         return wrong;
     }
     publish_properties properties;
-    const publisher by{owner_.user_name(), replies_ ? octets{replies_->address} : octets{}};
+    const publisher by{
+        owner_.user_name(),
+        replies_ ? octets{replies_->address} : octets{},
+        known->user_id && engine_.access().has_tag(owner_.user_name(), impersonator_tag)};
     if (fault wrong = read_publish_properties(content_.properties(), *known, by, properties)) {
         return wrong;
+    }
+    for (const std::string& key : properties.copies) {
+        if (fault refused = check_published_topic(through, key)) {
+            return refused;
+        }
     }
     publication what;
     what.parts = {publish_exchange_, publish_key_, properties.encoded, content_.body()};

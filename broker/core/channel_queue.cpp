@@ -23,18 +23,18 @@ std::uint32_t wire_count(std::size_t count) {
 
 }  // namespace
 
-fault channel::find_queue(octets name, queue*& found) const {
+fault channel::resolve_queue(octets name, std::string& resolved) const {
     if (name.empty() && last_queue_.empty()) {
         return channel_fault(amqp::reply_code::not_found, "no previously declared queue");
     }
-    const std::string wanted = name.empty() ? last_queue_ : without_line_breaks(name);
-    found = home_.find_queue(wanted);
-    return found == nullptr ? not_found("queue", wanted, home_.name()) : no_fault;
+    resolved = name.empty() ? last_queue_ : without_line_breaks(name);
+    return no_fault;
 }
 
 fault channel::find_accessible_queue(octets name, queue*& found) const {
-    if (fault missing = find_queue(name, found)) {
-        return missing;
+    found = home_.find_queue(name);
+    if (found == nullptr) {
+        return not_found("queue", name, home_.name());
     }
     if (found->settings().exclusive && found->owner() != owner_.id()) {
         return locked(found->name(), home_.name());
@@ -61,26 +61,58 @@ fault channel::redeclare(queue& there, const amqp::queue::declare& in) const {
     return compare_queue_arguments(in.arguments, now, home_.name());
 }
 
+fault channel::check_new_queue(octets name, const amqp::table& arguments) const {
+    const auto most = home_.limits.queues;
+    if (most && home_.queues().size() >= *most) {
+        return channel_fault(
+            amqp::reply_code::precondition_failed,
+            "cannot declare queue '" + std::string(name) + "': queue limit in vhost '" +
+                home_.name() + "' (" + std::to_string(*most) + ") is reached");
+    }
+    const amqp::field_value* target = arguments.find("x-dead-letter-exchange");
+    const auto dead_letters = target == nullptr ? std::nullopt : target->text();
+    if (!dead_letters) {
+        return no_fault;  // or of a wrong type, which is another complaint
+    }
+    // Who sends messages on by dying could as well have read and published them.
+    if (fault refused = check_access(access_right::read, resource_kind::queue, name)) {
+        return refused;
+    }
+    return check_access(access_right::write, resource_kind::exchange, *dead_letters);
+}
+
 fault channel::on(const amqp::queue::declare& in) {
     std::string name = without_line_breaks(in.queue);
     if (name.starts_with(reply_to_name)) {
         return declare_reply_queue(name, in.no_wait);
     }
     queue* there = home_.find_queue(name);
+    const bool server_named = name.empty();
+    if (!in.passive) {
+        if (there == nullptr && name.starts_with("amq.")) {
+            return channel_fault(
+                amqp::reply_code::access_refused,
+                "queue name '" + name + "' contains reserved prefix 'amq.*'");
+        }
+        if (server_named) {
+            name = engine_.generated_name("amq.gen-");
+        }
+        if (fault refused = check_access(access_right::configure, resource_kind::queue, name)) {
+            return refused;
+        }
+    }
     if (there != nullptr) {
         if (fault differs = redeclare(*there, in)) {
             return differs;
         }
     } else if (in.passive) {
         return not_found("queue", name, home_.name());
-    } else if (name.starts_with("amq.")) {
-        return channel_fault(
-            amqp::reply_code::access_refused,
-            "queue name '" + name + "' contains reserved prefix 'amq.*'");
     } else {
+        if (fault refused = check_new_queue(name, in.arguments)) {
+            return refused;
+        }
         queue_settings settings;
-        const bool server_named = name.empty();
-        settings.name = server_named ? engine_.generated_name("amq.gen-") : std::move(name);
+        settings.name = std::move(name);
         // An exclusive queue goes with its connection, so it is never durable.
         settings.durable = in.durable && !in.exclusive;
         settings.exclusive = in.exclusive;
@@ -109,8 +141,15 @@ fault channel::on(const amqp::queue::declare& in) {
 }
 
 fault channel::on(const amqp::queue::purge& in) {
+    std::string name;
+    if (fault wrong = resolve_queue(in.queue, name)) {
+        return wrong;
+    }
+    if (fault refused = check_access(access_right::read, resource_kind::queue, name)) {
+        return refused;
+    }
     queue* there = nullptr;
-    if (fault wrong = find_accessible_queue(in.queue, there)) {
+    if (fault wrong = find_accessible_queue(name, there)) {
         return wrong;
     }
     const std::size_t count = there->purge();
@@ -122,10 +161,16 @@ fault channel::on(const amqp::queue::purge& in) {
 }
 
 fault channel::on(const amqp::queue::delete_& in) {
+    std::string name;
+    if (fault unnamed = resolve_queue(in.queue, name)) {
+        return unnamed;
+    }
+    if (fault refused = check_access(access_right::configure, resource_kind::queue, name)) {
+        return refused;
+    }
     queue* there = nullptr;
-    fault wrong = find_accessible_queue(in.queue, there);
-    if (wrong && (wrong.code == amqp::reply_code::resource_locked ||
-                  (in.queue.empty() && last_queue_.empty()))) {
+    fault wrong = find_accessible_queue(name, there);
+    if (wrong && wrong.code == amqp::reply_code::resource_locked) {
         return wrong;
     }
     deleted_queue left;

@@ -143,7 +143,7 @@ void connection::send_start(bool as_8_0) {
 }
 
 bool connection::must_wait(const amqp::frame& in) {
-    if (held_until_ != 0) {
+    if (held_until_ != 0 || state_ == state::password) {
         return true;
     }
     if (output_.size() > input_stop_factor * owner_.options().output_octets_high) {
@@ -388,6 +388,23 @@ void connection::tick() {
         close_all();  // the socket may take its time, and nobody is there for further deliveries
         state_ = state::finished;
         owner_.close(*this);
+    }
+}
+
+void connection::force_close(const std::string& text) {
+    if (state_ == state::running) {
+        failing_ = {};
+        handle(frame_fault(amqp::reply_code::connection_forced, text), 0);
+        owner_.resume(*this);  // what is left of its input may hold the close-ok
+    } else if (state_ != state::closing && state_ != state::finished) {
+        state_ = state::finished;
+        owner_.close(*this);
+    }
+}
+
+void connection::rights_changed() {
+    for (const auto& [number, open] : channels_) {
+        open->end_unreadable_consumers();
     }
 }
 

@@ -62,6 +62,14 @@ public:
     /// The alarm is over.
     void unblock();
     void shut_down();
+    /// What the driver says of the password that was given.
+    void login_checked(bool fits);
+    /// An operator ends it: connection.close with 320 and that text.
+    void force_close(const std::string& text);
+    /// Ends consumers of queues that the user may not read any more.
+    void rights_changed();
+    [[nodiscard]] bool running() const { return state_ == state::running; }
+    [[nodiscard]] std::size_t channel_count() const { return channels_.size(); }
 
     /// For channels: where frames are written; call written() afterwards.
     [[nodiscard]] byte_buffer& output() { return output_; }
@@ -91,6 +99,7 @@ private:
     enum class state {
         protocol_header,
         start_ok,
+        password,  ///< waits for password_checked()
         tune_ok,
         open,
         running,
@@ -103,9 +112,11 @@ private:
     bool on_frame(const amqp::frame& in);
     fault on_handshake(const amqp::frame& in);
     fault on_start_ok(const amqp::connection::start_ok& in);
-    fault on_login(octets mechanism, octets name, octets password);
+    void on_login(octets mechanism, octets name, octets password);
+    fault login_refused(octets mechanism) const;
     fault on_tune_ok(const amqp::connection::tune_ok& in);
     fault on_open(const amqp::connection::open& in);
+    fault may_enter(const vhost& home) const;
     fault on_running(const amqp::frame& in);
     fault on_connection_method(const amqp::frame& in);
     fault on_channel_method(const amqp::frame& in);
@@ -129,6 +140,12 @@ private:
     client_capabilities capabilities_;
     bool standard_prefetch_ = false;
     std::string user_name_;
+    struct pending_login {
+        std::string mechanism;
+        std::string verifier;         ///< that the password is checked with
+        time_point::duration left{};  ///< of the client's time for the handshake
+    };
+    std::unique_ptr<pending_login> login_;
     vhost* vhost_ = nullptr;
     std::size_t frame_max_ = amqp::frame_size_min;
     std::uint16_t channel_max_ = 0;
@@ -149,6 +166,7 @@ private:
     byte_buffer held_;  // a reply that waits for the disk
     lsn held_until_ = 0;
 
+    friend class administration;
     friend class engine;
 };
 

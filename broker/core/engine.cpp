@@ -17,16 +17,6 @@ constexpr double reserve_ends_at = 1.25;
 
 constexpr octets base64url{"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"};
 
-/// Takes the same time wherever the first difference is.
-bool same_secret(octets given, octets wanted) {
-    unsigned difference = given.size() == wanted.size() ? 0 : 1;
-    for (std::size_t i = 0; i < given.size(); ++i) {
-        const char other = wanted.empty() ? '\0' : wanted[i % wanted.size()];
-        difference |= static_cast<unsigned>(given[i] ^ other);
-    }
-    return difference == 0;
-}
-
 }  // namespace
 
 void effects::clear() {
@@ -34,6 +24,8 @@ void effects::clear() {
     close.clear();
     resume.clear();
     congested.clear();
+    password_checks.clear();
+    password_hashes.clear();
     log.clear();
 }
 
@@ -71,12 +63,6 @@ vhost* engine::find_vhost(octets name) {
     return found == vhosts_.end() ? nullptr : found->second.get();
 }
 
-bool engine::may_log_in(octets name, octets password, bool from_loopback) const {
-    const auto known = std::ranges::find(options_.users, name, &user::name);
-    return known != options_.users.end() && same_secret(password, known->password) &&
-           (from_loopback || !known->loopback_only);
-}
-
 std::string engine::generated_name(octets prefix) {
     const auto bytes = random_();
     std::string name{prefix};
@@ -102,12 +88,13 @@ void engine::begin(clock_reading clock) {
     dead_letters_left_ = options_.dead_letters_per_event;
     expired_left_ = options_.expired_per_event;
     dead_letter_dropped_ = false;
+    effects_.clear();
     if (first) {
         started_ = clock_.now;
+        recovered();
         // Recovery has no clock: restored queues count as unused from now on.
         std::ranges::for_each(idle_watched_, &queue::used);
     }
-    effects_.clear();
 }
 
 effects& engine::take_effects() {

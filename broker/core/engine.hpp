@@ -4,6 +4,7 @@
 // The driver (server/) calls one event after another and carries out take_effects() after each.
 #pragma once
 
+#include "broker/core/access.hpp"
 #include "broker/core/connection.hpp"
 #include "broker/core/ids.hpp"
 #include "broker/core/journal.hpp"
@@ -26,11 +27,14 @@
 
 namespace lovage::broker {
 
+/// Created when a data directory is new, as administrator with all permissions.
 struct user {
     std::string name;
     std::string password;
     /// May log in from this machine only, as RabbitMQ's guest.
     bool loopback_only = false;
+    /// Gets this password although the directory is not new; created if missing.
+    bool reset = false;
 };
 
 struct engine_options {
@@ -38,6 +42,7 @@ struct engine_options {
     std::string version = "0";
     std::string node_name = "lovage";
     std::vector<user> users{{"guest", "guest", true}};
+    /// Of a new data directory.
     std::vector<std::string> vhosts{"/"};
     std::uint16_t channel_max = amqp::channel_max_default;
     std::uint32_t frame_max = amqp::frame_size_default;
@@ -61,6 +66,22 @@ struct engine_options {
     std::size_t due_messages_per_event = 10'000;
 };
 
+/// Does the password fit? To be answered by password_checked(), at once or later; many may wait.
+struct password_check {
+    connection_id who{};
+    std::string peer;      ///< its address, e.g. 127.0.0.1:41234
+    std::string user;      ///< as he says
+    std::string verifier;  ///< empty for a user that is not there: no password fits
+    std::string password;
+};
+
+/// A verifier is to be made; to be answered by password_hashed(), which is in no hurry: until then
+/// the password is to fit `verifier`.
+struct password_to_hash {
+    std::string verifier;
+    std::string password;
+};
+
 struct log_line {
     log_level level = log_level::info;
     std::string text;
@@ -75,6 +96,8 @@ struct effects {
     std::vector<connection_id> resume;
     /// Connections with so much output that they get no more: call drained() once it is sent.
     std::vector<connection_id> congested;
+    std::vector<password_check> password_checks;
+    std::vector<password_to_hash> password_hashes;
     std::vector<log_line> log;
 
     void clear();
@@ -146,6 +169,10 @@ public:
     void disconnected(connection_id gone, clock_reading clock);
     /// `pending` octets of output are still to be sent.
     void drained(connection_id whose, std::size_t pending, clock_reading clock);
+    /// The answer to a password_check; an id that is not known any more is no error.
+    void password_checked(connection_id whose, bool fits, clock_reading clock);
+    /// The answer to a password_to_hash with that verifier.
+    void password_hashed(octets before, std::string verifier, clock_reading clock);
     /// Every record up to there is on disk.
     void durable(lsn reached, clock_reading clock);
     /// The disk has no room, or has again: publishers wait meanwhile.
@@ -198,8 +225,9 @@ public:
     /// Writes what lies in that file of the log again, so that the file can go.
     void rewrite(std::uint64_t file, clock_reading clock);
 
-    /// True if a user of that name has that password and may come from there.
-    [[nodiscard]] bool may_log_in(octets name, octets password, bool from_loopback) const;
+    /// True if the user is there, has still the verifier that his password was checked with, and
+    /// may come from there.
+    [[nodiscard]] bool may_log_in(octets name, octets verifier, bool from_loopback) const;
     [[nodiscard]] std::vector<queue_status> queue_statuses() const;
     [[nodiscard]] std::vector<exchange_status> exchange_statuses() const;
     [[nodiscard]] std::vector<policy_status> policy_statuses(policy_kind kind) const;
@@ -227,6 +255,14 @@ public:
     [[nodiscard]] const engine_options& options() const { return options_; }
     [[nodiscard]] journal& log() { return log_; }
     [[nodiscard]] settings_store& settings() { return settings_; }
+    [[nodiscard]] const access_control& access() const { return access_; }
+    [[nodiscard]] const octets_map<std::unique_ptr<vhost>>& vhosts() const { return vhosts_; }
+    /// Asks the driver; the answer comes to the connection.
+    void check_password(const connection& whose, octets verifier, octets password);
+    /// Connections that are open in that virtual host, or of that user.
+    [[nodiscard]] std::size_t connections_in(const vhost& home) const;
+    [[nodiscard]] std::size_t connections_of(octets user) const;
+    [[nodiscard]] std::size_t channels_of(octets user) const;
     [[nodiscard]] time_point now() const { return clock_.now; }
     /// Tenths of a second since the start, from 1 on: now, rounded down, and in so many
     /// milliseconds, rounded up.
@@ -317,9 +353,13 @@ public:
     void delete_exclusive_queues(const connection& owner);
 
 private:
+    friend class administration;
+
     static constexpr std::size_t output_share_in_alarm = 16;
 
     connection* find(connection_id id) const;
+    void recovered();
+    void provide(const user& wanted);
     void begin(clock_reading clock);
     void finish();
     /// Sends what the disk has reached; those with more to wait for go on the list for that.
@@ -337,12 +377,21 @@ private:
     engine_options options_;
     journal& log_;
     settings_store settings_;
+    access_control access_{settings_};
     random_source random_;
     clock_reading clock_{};
     time_point started_{};  ///< the first time that was told
     effects effects_;
 
     octets_map<std::unique_ptr<vhost>> vhosts_;
+    struct provided_user {
+        std::string name;
+        std::string before;    ///< his verifier until the real one is known
+        std::string verifier;  ///< the real one, when it is known
+    };
+    /// Written to the journal all at once, so that a data directory is new or complete.
+    std::vector<provided_user> provided_;
+    bool vhosts_kept_ = false;  ///< all of them are in the settings store
     std::unordered_map<connection_id, std::unique_ptr<connection>> connections_;
     std::uint64_t next_connection_id_ = 1;
     std::uint64_t next_queue_id_ = 1;

@@ -101,29 +101,57 @@ fault connection::on_start_ok(const amqp::connection::start_ok& in) {
     } else if (in.mechanism == "AMQPLAIN") {
         given = read_amqplain(in.response.value);
     }
-    return given ? on_login(in.mechanism, given->name, given->password) : silence;
+    if (!given) {
+        return silence;
+    }
+    on_login(in.mechanism, given->name, given->password);
+    return no_fault;
 }
 
-fault connection::on_login(octets mechanism, octets name, octets password) {
-    if (!owner_.may_log_in(name, password, peer_.loopback)) {
-        owner_.log(
-            log_level::warning,
-            format_log_line("login_refused", {{"peer", peer_.name}, {"user", std::string(name)}}));
-        if (!capabilities_.authentication_failure_close) {
-            return silence;
-        }
-        return frame_fault(
-            amqp::reply_code::access_refused,
-            "Login was refused using authentication mechanism " + std::string(mechanism) +
-                ". For details see the broker logfile.");
-    }
+void connection::on_login(octets mechanism, octets name, octets password) {
+    const user_record* known = owner_.access().find(name);
+    const octets verifier = known == nullptr ? octets{} : octets{known->verifier};
     user_name_ = name;
-    const auto& options = owner_.options();
-    send(
-        0,
-        amqp::connection::tune{options.channel_max, options.frame_max, options.heartbeat_seconds});
-    state_ = state::tune_ok;
-    return no_fault;
+    login_ = std::make_unique<pending_login>();
+    login_->mechanism = mechanism;
+    login_->verifier = verifier;
+    login_->left = deadline_.value_or(owner_.now()) - owner_.now();
+    state_ = state::password;
+    deadline_.reset();  // the wait is ours, however many others log in
+    owner_.check_password(*this, verifier, password);
+}
+
+fault connection::login_refused(octets mechanism) const {
+    owner_.log(
+        log_level::warning,
+        format_log_line("login_refused", {{"peer", peer_.name}, {"user", user_name_}}));
+    if (!capabilities_.authentication_failure_close) {
+        return silence;
+    }
+    return frame_fault(
+        amqp::reply_code::access_refused,
+        "Login was refused using authentication mechanism " + std::string(mechanism) +
+            ". For details see the broker logfile.");
+}
+
+void connection::login_checked(bool fits) {
+    if (state_ != state::password) {
+        return;
+    }
+    const auto asked = std::move(login_);
+    deadline_ = owner_.now() + asked->left;
+    if (fits && owner_.may_log_in(user_name_, asked->verifier, peer_.loopback)) {
+        const auto& options = owner_.options();
+        send(
+            0,
+            amqp::connection::tune{
+                options.channel_max, options.frame_max, options.heartbeat_seconds});
+        state_ = state::tune_ok;
+    } else {
+        failing_ = {};
+        handle(login_refused(asked->mechanism), 0);
+    }
+    owner_.resume(*this);
 }
 
 fault connection::on_tune_ok(const amqp::connection::tune_ok& in) {
@@ -140,12 +168,36 @@ fault connection::on_tune_ok(const amqp::connection::tune_ok& in) {
     return no_fault;
 }
 
+fault connection::may_enter(const vhost& home) const {
+    const auto refuse = [](const std::string& text) {
+        return connection_fault(amqp::reply_code::not_allowed, text);
+    };
+    const auto reached = [](std::uint64_t limit) {
+        return "connection limit (" + std::to_string(limit) + ") is reached";
+    };
+    const std::string access =
+        "access to vhost '" + home.name() + "' refused for user '" + user_name_ + "'";
+    if (home.limits.connections && owner_.connections_in(home) >= *home.limits.connections) {
+        return refuse(access + ": " + reached(*home.limits.connections));
+    }
+    const user_record* who = owner_.access().find(user_name_);
+    const auto most = who == nullptr ? std::nullopt : who->limits.connections;
+    if (most && owner_.connections_of(user_name_) >= *most) {
+        return refuse("connection refused for user '" + user_name_ + "': user " + reached(*most));
+    }
+    return who == nullptr || !who->permissions.contains(home.name()) ? refuse(access) : no_fault;
+}
+
 fault connection::on_open(const amqp::connection::open& in) {
-    vhost_ = owner_.find_vhost(in.virtual_host);
-    if (vhost_ == nullptr) {
+    vhost* home = owner_.find_vhost(in.virtual_host);
+    if (home == nullptr) {
         return connection_fault(
             amqp::reply_code::not_allowed, "vhost " + std::string(in.virtual_host) + " not found");
     }
+    if (fault refused = may_enter(*home)) {
+        return refused;
+    }
+    vhost_ = home;
     state_ = state::running;
     deadline_.reset();
     send(0, amqp::connection::open_ok{});
@@ -197,6 +249,14 @@ fault connection::on_channel_open(std::uint16_t number, amqp::method_id id) {
             amqp::reply_code::not_allowed,
             "number of channels opened (" + limit + ") has reached the negotiated channel_max (" +
                 limit + ")");
+    }
+    const user_record* who = owner_.access().find(user_name_);
+    const auto most = who == nullptr ? std::nullopt : who->limits.channels;
+    if (most && owner_.channels_of(user_name_) >= *most) {
+        return frame_fault(
+            amqp::reply_code::not_allowed,
+            "number of channels opened for user '" + user_name_ +
+                "' has reached the maximum allowed user limit of (" + std::to_string(*most) + ")");
     }
     channels_.emplace(number, std::make_unique<channel>(*this, number));
     send(number, amqp::channel::open_ok{});

@@ -8,7 +8,6 @@
 namespace lovage::broker {
 namespace {
 
-constexpr octets paused_kind = "paused";
 /// Of quorum queues for which nothing else is said, as in RabbitMQ 4; 3.10 had no limit.
 constexpr std::uint64_t quorum_delivery_limit = 20;
 
@@ -69,7 +68,7 @@ void vhost::pause(queue& what, bool paused) {
     if (!what.settings().durable) {
         return;
     }
-    const std::string key = settings_store::key(paused_kind, {name_, what.name()});
+    const std::string key = settings_store::key(paused_setting, {name_, what.name()});
     if (paused) {
         owner_.settings().put(key, {});
     } else {
@@ -139,13 +138,13 @@ std::string engine::settings_restored() {
             });
     }
     std::vector<std::string> stale;
-    settings_.for_each(paused_kind, [&](const std::vector<std::string>& names, const amqp::table&) {
+    settings_.for_each(paused_setting, [&](const std::vector<std::string>& names, const amqp::table&) {
         vhost* home = names.size() == 2 ? find_vhost(names[0]) : nullptr;
         queue* what = home == nullptr ? nullptr : home->find_queue(names[1]);
         if (what != nullptr) {
             what->set_paused(true);
         } else if (names.size() == 2) {
-            stale.push_back(settings_store::key(paused_kind, {names[0], names[1]}));
+            stale.push_back(settings_store::key(paused_setting, {names[0], names[1]}));
         }
     });
     for (const std::string& key : stale) {

@@ -20,6 +20,8 @@ namespace lovage::broker {
 /// Kinds of settings that they are kept as; the first name is the vhost's, the second their own.
 inline constexpr octets policy_setting = "policy";
 inline constexpr octets operator_policy_setting = "operator-policy";
+/// Virtual host and queue: durable queues that give nothing out.
+inline constexpr octets paused_setting = "paused";
 
 enum class policy_kind : std::uint8_t {
     user,       ///< every key

@@ -128,7 +128,7 @@ fault read_publish_properties(
         }
         replace_reply_to(*known.reply_to, by.reply_address, into);
     }
-    if (known.user_id && *known.user_id != by.user_name) {
+    if (known.user_id && *known.user_id != by.user_name && !by.impersonates) {
         return channel_fault(
             reply_code::precondition_failed,
             "user_id property set to '" + std::string(*known.user_id) +

@@ -28,7 +28,8 @@ struct publish_properties {
 
 struct publisher {
     octets user_name;
-    octets reply_address;  ///< empty if the channel takes no direct replies
+    octets reply_address;       ///< empty if the channel takes no direct replies
+    bool impersonates = false;  ///< may name another user as the publisher
 };
 
 /// Appends the keys of the headers CC and BCC, which have been checked.

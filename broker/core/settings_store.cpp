@@ -49,6 +49,16 @@ bool settings_store::erase(const std::string& key) {
     return true;
 }
 
+void settings_store::erase_all(octets kind, octets first_name) {
+    const std::string first = key(kind, {first_name});
+    for (auto each = kept_.lower_bound(first);
+         each != kept_.end() && each->first.starts_with(first);) {
+        log_.setting_erased(each->first);
+        log_.released(each->second.where);
+        each = kept_.erase(each);
+    }
+}
+
 void settings_store::for_each(
     octets kind,
     const std::function<void(const std::vector<std::string>&, const amqp::table&)>& take) const {

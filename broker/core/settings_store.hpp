@@ -29,6 +29,8 @@ public:
     void put(const std::string& key, const amqp::table& value);
     /// False if there was nothing.
     bool erase(const std::string& key);
+    /// Erases all of that kind whose names begin with this one.
+    void erase_all(octets kind, octets first_name);
     [[nodiscard]] bool contains(octets key) const { return kept_.find(key) != kept_.end(); }
     /// Calls `take` with the names and the value of each of that kind, in the order of their keys.
     void for_each(

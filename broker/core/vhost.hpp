@@ -19,6 +19,12 @@ namespace lovage::broker {
 class delay_line;
 class engine;
 
+/// Nothing is no limit.
+struct vhost_limits {
+    std::optional<std::uint64_t> connections;  ///< max-connections
+    std::optional<std::uint64_t> queues;       ///< max-queues
+};
+
 /// What the publisher is to be told.
 struct publish_outcome {
     bool routed = false;
@@ -66,6 +72,9 @@ public:
 
     [[nodiscard]] exchange* find_exchange(octets name) const;
     [[nodiscard]] queue* find_queue(octets name) const;
+
+    vhost_limits limits;
+    std::string description;  ///< for people
 
     /// Names must be free. Durable things are written to the journal.
     exchange& declare_exchange(exchange_settings settings);

@@ -47,7 +47,10 @@ engine_options engine_options_of(const server_options& options) {
     engine_options result;
     result.users.clear();
     for (const auto& account : options.users) {
-        result.users.push_back({account.name, account.password, account.loopback_only});
+        result.users.push_back({account.name, account.password, account.loopback_only, false});
+    }
+    for (const auto& account : options.reset_users) {
+        result.users.push_back({account.name, account.password, account.loopback_only, true});
     }
     if (!options.product.empty()) {
         result.product = options.product;
@@ -108,6 +111,7 @@ node::node(const server_options& options) : options_(options) {
 }
 
 node::~node() {
+    passwords_.reset();
     disk_thread_.reset();
     writer_.reset();
     disk_.reset();
@@ -122,6 +126,7 @@ void node::recover() {
     writer_ =
         std::make_unique<store::log_writer>(*disk_, store::writer_options{}, opened.found->tail());
     journal_ = std::make_unique<log_journal>(*log_);
+    passwords_ = std::make_unique<password_checker>(io_);
     engine_ = std::make_unique<engine>(engine_options_of(options_), *journal_, random_octets);
     restore(*engine_, *opened.found);
     durable_ = log_->last_lsn();
@@ -219,6 +224,9 @@ void node::drained(session& from, std::size_t pending) {
 void node::disconnected(session& gone) {
     const connection_id id = gone.id();
     sessions_.erase(id);
+    if (const auto login = logins_.extract(id)) {
+        passwords_->cancel(login.mapped());
+    }
     engine_->disconnected(id, read_clocks());
     perform();
     if (stopping_ && sessions_.empty()) {
@@ -251,6 +259,15 @@ void node::perform() {
             boost::asio::post(io_, [this] { relieve_congestion(); });
         }
         congested_.insert(congested_.end(), wanted.congested.begin(), wanted.congested.end());
+    }
+    if (!wanted.password_hashes.empty()) {
+        hash_passwords(std::move(wanted.password_hashes));
+    }
+    if (!wanted.password_checks.empty()) {
+        // Later: answers are events, and the effects of this one are still being carried out.
+        boost::asio::post(io_, [this, asked = std::move(wanted.password_checks)]() mutable {
+            check_passwords(std::move(asked));
+        });
     }
     feed_disk();
     if (log_->batch_bytes() > unwritten_octets_max) {

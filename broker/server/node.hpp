@@ -8,6 +8,7 @@
 #include "broker/server/disk_thread.hpp"
 #include "broker/server/listener.hpp"
 #include "broker/server/log_journal.hpp"
+#include "broker/server/password_checker.hpp"
 #include "broker/server/session.hpp"
 #include "broker/store/log.hpp"
 #include "broker/store/posix_disk.hpp"
@@ -98,8 +99,14 @@ private:
     void log_in(
         const std::string& name,
         const std::string& password,
-        bool from_here,
+        const api_client& from,
         std::function<void(std::optional<api_caller>)> done) override;
+    void hash_password(std::string password, std::function<void(std::optional<std::string>)> done)
+        override;
+    // Logins of connections and users that come with the options (node_passwords.cpp).
+    void check_passwords(std::vector<password_check> asked);
+    void hash_passwords(std::vector<password_to_hash> asked);
+    [[nodiscard]] bool is_verifier(const std::string& text) const override;
     void tell_durable(lsn reached);
 
     server_options options_;
@@ -110,6 +117,8 @@ private:
     std::unique_ptr<store::log_writer> writer_;
     std::unique_ptr<log_journal> journal_;
     std::unique_ptr<engine> engine_;
+    std::unique_ptr<password_checker> passwords_;
+    std::unordered_map<connection_id, password_checker::ticket> logins_;  // that wait
     std::unique_ptr<disk_thread> disk_thread_;
     std::unordered_map<connection_id, session*> sessions_;
     std::unique_ptr<listener> plain_;

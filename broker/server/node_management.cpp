@@ -43,16 +43,4 @@ void node::tell_durable(lsn reached) {
     }
 }
 
-void node::log_in(
-    const std::string& name,
-    const std::string& password,
-    bool from_here,
-    std::function<void(std::optional<api_caller>)> done) {
-    if (engine_->may_log_in(name, password, from_here)) {
-        done(api_caller{name, {"administrator"}});
-    } else {
-        done(std::nullopt);
-    }
-}
-
 }  // namespace lovage::broker

@@ -23,11 +23,12 @@ std::string default_data_directory() {
     return "lovage-broker-data";
 }
 
-user_account parse_user(const std::string& text) {
+user_account parse_user(const char* option, const std::string& text) {
     const std::size_t colon = text.find(':');
     if (colon == 0 || colon == std::string::npos) {
         throw start_error(
-            "--user: '" + text.substr(0, colon) + "' is not of the form name:password");
+            "--" + std::string(option) + ": '" + text.substr(0, colon) +
+            "' is not of the form name:password");
     }
     return {text.substr(0, colon), text.substr(colon + 1), false};
 }
@@ -50,7 +51,11 @@ po::options_description describe() {
     add("tls-client-ca", po::value<std::string>(), "clients need a certificate of these, PEM");
     add("user",
         po::value<std::vector<std::string>>()->composing(),
-        "name:password; may be given again (default: guest:guest, from this machine only)");
+        "name:password of a new data directory; may be given again (default: guest:guest, from "
+        "this machine only)");
+    add("reset-user",
+        po::value<std::vector<std::string>>()->composing(),
+        "name:password that is to hold from now on, for a lost password; may be given again");
     add("memory-limit", po::value<std::uint64_t>(), "octets of messages in memory (default: 40 %)");
     add("heartbeat", po::value<unsigned>()->default_value(60), "seconds offered to clients");
     add("consumer-timeout",
@@ -112,7 +117,12 @@ server_options server_options_of(const po::variables_map& values) {
     if (values.contains("user")) {
         options.users.clear();
         for (const auto& text : values["user"].as<std::vector<std::string>>()) {
-            options.users.push_back(parse_user(text));
+            options.users.push_back(parse_user("user", text));
+        }
+    }
+    if (values.contains("reset-user")) {
+        for (const auto& text : values["reset-user"].as<std::vector<std::string>>()) {
+            options.reset_users.push_back(parse_user("reset-user", text));
         }
     }
     if (values.contains("memory-limit")) {

@@ -27,6 +27,9 @@ public:
         const std::size_t used = engine_.received(id_, offered, clock_);
         input_.erase(0, used);
         after_event();
+        if (answer_logins() && !input_.empty()) {
+            feed({});
+        }
         engine_.drained(id_, 0, clock_);
         after_event();
     }
@@ -71,8 +74,21 @@ private:
         bytes.front() = ++serial_;
         return bytes;
     }
+    /// True if the connection goes on by it.
+    bool answer_logins() {
+        if (asked_.empty()) {
+            return false;
+        }
+        for (const password_check& each : std::exchange(asked_, {})) {
+            engine_.password_checked(each.who, each.password == "guest", clock_);
+            after_event();
+        }
+        return true;
+    }
     void after_event() {
         output_.clear();
+        const auto& checks = engine_.take_effects().password_checks;
+        asked_.insert(asked_.end(), checks.begin(), checks.end());
         engine_.check_invariants();
         for (const std::string& complaint : journal_.complaints()) {
             std::fprintf(stderr, "journal: %s\n", complaint.c_str());
@@ -89,6 +105,7 @@ private:
     engine engine_;
     connection_id id_{};
     std::string input_;
+    std::vector<password_check> asked_;
 };
 
 }  // namespace

@@ -37,6 +37,7 @@ class Options:
 
     target = "lovage"
     bin_dir = None
+    management = False  # RabbitMQ with its management plugin; a module that needs it says so
 
 
 class PeerMissing(Exception):
@@ -206,7 +207,7 @@ class LovageBroker:
 
 class RabbitNode:
     """A RabbitMQ node that shares nothing with one the machine may run: own port mapper, cookie,
-    folders and ports, no plugins."""
+    folders and ports, no plugins but management where a module asks for it."""
 
     def __init__(self):
         scripts = sorted(glob.glob("/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server"))
@@ -216,7 +217,7 @@ class RabbitNode:
         self.script = scripts[-1]
         self.home = tempfile.mkdtemp(prefix="lovage-rabbit-")
         self.port = free_port()
-        self.management = None
+        self.management = free_port() if Options.management else None
         self.epmd = None
         self.process = None
 
@@ -225,10 +226,12 @@ class RabbitNode:
         epmd_port = free_port()
         (home / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
-            f"disk_free_limit.absolute = {DISK_FREE_LIMIT}\nlog.file.level = info\n",
-            encoding="ascii")
+            f"disk_free_limit.absolute = {DISK_FREE_LIMIT}\nlog.file.level = info\n"
+            + (f"management.tcp.port = {self.management}\nmanagement.tcp.ip = 127.0.0.1\n"
+               if self.management else ""), encoding="ascii")
         (home / "env.conf").write_text("", encoding="ascii")
-        (home / "plugins").write_text("[].\n", encoding="ascii")
+        plugins = "[rabbitmq_management]" if self.management else "[]"
+        (home / "plugins").write_text(plugins + ".\n", encoding="ascii")
         self.environment = {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": self.home, "LANG": "C.UTF-8",
             "ERL_EPMD_PORT": str(epmd_port), "ERL_EPMD_ADDRESS": "127.0.0.1",
@@ -274,30 +277,26 @@ class RabbitNode:
         try:
             with socket.create_connection(("127.0.0.1", self.port), 5) as probe:
                 probe.sendall(b"AMQP\x00\x00\x09\x01")
-                return probe.recv(1) == b"\x01"
+                if probe.recv(1) != b"\x01":
+                    return False
+            if self.management:
+                socket.create_connection(("127.0.0.1", self.management), 5).close()
+            return True
         except OSError:
             return False
 
-    def control(self, *arguments):
-        """rabbitmqctl for this node; takes a second or two."""
-        script = pathlib.Path(self.script).with_name("rabbitmqctl")
-        done = subprocess.run([script, "-q", *arguments], env=self.environment, check=False,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        if done.returncode != 0:
-            raise AssertionError(f"rabbitmqctl {arguments}: {done.stdout.decode()}")
-
     def restart(self):
         """The broker, not the virtual machine that it runs in."""
-        self.control("stop_app")
-        self.control("start_app")
+        self.ctl("stop_app")
+        self.ctl("start_app")
         wait_for(self._answers, START_SECONDS, "RabbitMQ answers")
 
     def disk_alarm(self, on):
-        self.control("set_disk_free_limit", "1000000GB" if on else DISK_FREE_LIMIT)
+        self.ctl("set_disk_free_limit", "1000000GB" if on else DISK_FREE_LIMIT)
 
     def consumer_timeout(self, ms, tick_ms=None):
         """For channels that are opened from now on; looked at every `tick_ms`."""
-        self.control("eval", f"application:set_env(rabbit, consumer_timeout, {ms}), "
+        self.ctl("eval", f"application:set_env(rabbit, consumer_timeout, {ms}), "
                      f"application:set_env(rabbit, channel_tick_interval, {tick_ms or ms // 10}).")
 
     def undisturb(self):

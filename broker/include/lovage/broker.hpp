@@ -53,7 +53,12 @@ struct server_options {
     /// Where queues and messages are kept; made if only its last part is missing. Empty: a
     /// temporary directory that is removed by stop().
     std::string data_directory;
+    /// Created when the data directory is new, as administrators with all permissions. Later on
+    /// users, passwords and permissions are kept there and changed by the management API.
     std::vector<user_account> users{{"guest", "guest", true}};
+    /// Get these passwords whatever the data directory says, for those who have lost theirs;
+    /// created as administrators with all permissions if they are missing.
+    std::vector<user_account> reset_users;
     /// Octets of messages in memory above which publishers wait; 0: 40 % of the machine's memory.
     std::uint64_t memory_octets_max = 0;
     /// Octets of a message body.

@@ -24,18 +24,18 @@ std::string describe(std::uint8_t type, octets payload) {
     return text;
 }
 
+void fail(const where_t& where, const std::string& text) {
+    ADD_FAILURE_AT(where.file_name(), static_cast<int>(where.line())) << text;
+}
+
+}  // namespace
+
 std::array<unsigned char, 16> counted_random() {
     static unsigned char serial = 0;
     std::array<unsigned char, 16> bytes{};
     bytes.back() = ++serial;
     return bytes;
 }
-
-void fail(const where_t& where, const std::string& text) {
-    ADD_FAILURE_AT(where.file_name(), static_cast<int>(where.line())) << text;
-}
-
-}  // namespace
 
 amqp::basic_properties received_message::read() const {
     return amqp::read_properties(properties).value_or(amqp::basic_properties{});
@@ -92,11 +92,13 @@ void client::nack(std::uint16_t channel, std::uint64_t tag, bool requeue, bool m
 void client::log_in(const login_options& how, where_t where) {
     send_octets(amqp::protocol_header);
     expect<amqp::connection::start>(0, where);
-    send(0, plain_login(octets{"\0guest\0guest", 12}, how));
+    const std::string nul(1, '\0');
+    const std::string response = nul + how.user + nul + how.password;
+    send(0, plain_login(response, how));
     expect<amqp::connection::tune>(0, where);
     send(0, amqp::connection::tune_ok{how.channel_max, how.frame_max, how.heartbeat});
     amqp::connection::open open;
-    open.virtual_host = "/";
+    open.virtual_host = how.vhost;
     send(0, open);
     expect<amqp::connection::open_ok>(0, where);
     open_channel(1, where);
@@ -393,6 +395,11 @@ void broker_under_test::after_event() {
     for (const log_line& line : caused.log) {
         log.push_back(line.text);
     }
+    for (const password_to_hash& each : caused.password_hashes) {
+        pending_[each.verifier] = each.password;
+        hashes_.push_back(each);
+    }
+    checks_.insert(checks_.end(), caused.password_checks.begin(), caused.password_checks.end());
     for (const auto& each : clients_) {
         const bool named = std::ranges::count(caused.output, each->id()) != 0;
         EXPECT_TRUE(named || each->behind_ || each->output_->empty())
@@ -426,6 +433,10 @@ void broker_under_test::follow_up() {
                 feed(each);
                 again = true;
             }
+        }
+        if (check_at_once && !checks_.empty()) {
+            check_passwords();
+            again = true;
         }
         if (sync_at_once && journal.last() > synced_) {
             sync();
@@ -464,14 +475,6 @@ void broker_under_test::shut_down() {
     engine_->shut_down(clock_);
     after_event();
     follow_up();
-}
-
-void broker_under_test::restart() {
-    for (const auto& each : clients_) {
-        disconnect(*each);
-    }
-    clients_.clear();
-    engine_ = std::make_unique<engine>(engine_options{}, journal, counted_random);
 }
 
 void broker_under_test::rewrite(std::uint64_t file) {

@@ -4,6 +4,7 @@
 // can cut all input into pieces. No socket, thread, clock or file.
 #pragma once
 
+#include "broker/core/administration.hpp"
 #include "broker/core/engine.hpp"
 #include "framework/amqp/method_codec.hpp"
 #include "framework/amqp/properties.hpp"
@@ -11,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <deque>
 #include <functional>
 #include <map>
@@ -22,6 +24,9 @@
 namespace lovage::broker::test {
 
 using where_t = std::source_location;
+
+/// The engine's random source of all tests: never twice the same.
+std::array<unsigned char, 16> counted_random();
 
 /// A message as a client got it, by delivery, basic.get or basic.return.
 struct received_message {
@@ -54,6 +59,9 @@ struct login_options {
     std::uint32_t frame_max = 131072;
     std::uint16_t heartbeat = 0;
     std::string product = "test";  ///< in the client-properties
+    std::string user = "guest";
+    std::string password = "guest";
+    std::string vhost = "/";
 };
 
 class broker_under_test;
@@ -180,11 +188,20 @@ public:
     void sync(lsn upto);
     void drained(client& whose, std::size_t pending);
     void shut_down();
+    /// Something that an operator does.
+    void administer(const std::function<void(administration&)>& what);
+    /// The verifier of a password, as this driver makes them.
+    [[nodiscard]] static std::string verifier_of(octets password);
+    /// Answers what the engine has asked.
+    void check_passwords();
+    /// Makes the verifiers of the users in the options, which are written to the journal then.
+    void hash_passwords();
+    [[nodiscard]] std::size_t checks_waiting() const { return checks_.size(); }
+    /// Another engine on the same journal, without what the first one knew; clients are lost.
+    void restart(engine_options options = {});
     /// What an operator does, as one event.
     void as_event(const std::function<void(engine&)>& what);
-    /// Another engine on the same journal, without what the first one knew; clients are lost.
-    void restart();
-    /// The same, and the queues of the journal with their messages and all settings are there
+    /// As restart(), and the queues of the journal with their messages and all settings are there
     /// again, as the server restores them. Exchanges are not.
     void recover();
     void rewrite(std::uint64_t file);
@@ -193,7 +210,9 @@ public:
 
     fake_journal journal;
     bool sync_at_once = true;  ///< the disk is as fast as memory
-    std::size_t chunk = 0;     ///< input comes in pieces of this size; 0: as it is sent
+    /// Passwords are checked within the event that asks; false: by check_passwords().
+    bool check_at_once = true;
+    std::size_t chunk = 0;  ///< input comes in pieces of this size; 0: as it is sent
     std::vector<std::string> log;
 
 private:
@@ -209,6 +228,9 @@ private:
     std::unique_ptr<engine> engine_;
     std::vector<std::unique_ptr<client>> clients_;
     lsn synced_ = 0;
+    std::vector<password_check> checks_;
+    std::vector<password_to_hash> hashes_;
+    std::map<std::string, std::string> pending_;  ///< passwords, by verifiers that are no real ones
     bool following_up_ = false;
 };
 

@@ -50,6 +50,7 @@ TEST(SettingsStore, ReplacesAndErasesInTheJournalToo) {
     EXPECT_TRUE(kept.erase(key));
     EXPECT_FALSE(kept.erase(key));
     EXPECT_EQ(log.live(), 0U);
+    EXPECT_EQ(log.complaints(), std::vector<std::string>{});
     EXPECT_EQ(log.count("setting_erased"), 1U);
     EXPECT_EQ(shown(kept, "user"), "");
 }
@@ -70,6 +71,23 @@ TEST(SettingsStore, ComesBackFromTheJournalAndMovesOutOfAnOldFile) {
     EXPECT_EQ(log.live_in(2), 1U);
     again.rewrite(1);
     EXPECT_EQ(log.count("setting_put"), 2U);
+}
+
+TEST(SettingsStore, ErasesAllThatBeginWithAName) {
+    fake_journal log;
+    settings_store kept{log};
+    kept.put(settings_store::key("permission", {"a", "x"}), value("1"));
+    kept.put(settings_store::key("permission", {"a", "y"}), value("2"));
+    kept.put(settings_store::key("permission", {"ab", "x"}), value("3"));
+    kept.put(settings_store::key("other", {"a", "x"}), value("4"));
+
+    kept.erase_all("permission", "a");
+
+    EXPECT_EQ(shown(kept, "permission"), "ab/x/=3;");
+    EXPECT_EQ(shown(kept, "other"), "a/x/=4;");
+    EXPECT_EQ(log.live(), 2U);
+    EXPECT_EQ(log.count("setting_erased"), 2U);
+    EXPECT_EQ(log.complaints(), std::vector<std::string>{});
 }
 
 TEST(SettingsStore, RefusesAValueThatIsNoTable) {

@@ -1,48 +1,50 @@
-// Asks the management API over a socket of its own for each request, as guest. Used by tests on any
-// thread; reads until the broker closes.
+// HTTP requests to the management API over a plain socket, one connection each, so that wrong ones
+// can be sent as well. For tests, on their thread.
 #pragma once
 
-#include "tests/broker/server/support.hpp"
+#include <boost/json/value.hpp>
 
-#include <boost/json/parse.hpp>
-
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace lovage::broker::test {
 
+/// guest:guest in base64.
+inline constexpr const char* guest_login = "Z3Vlc3Q6Z3Vlc3Q=";
+/// For HTTP basic authentication.
+[[nodiscard]] std::string base64_login(const std::string& user, const std::string& password);
+
+struct http_question {
+    std::string verb = "GET";
+    std::string target;
+    std::string login = guest_login;  ///< empty: none is sent
+    std::string body{};
+};
+struct http_answer {
+    int status = 0;
+    std::string head;
+    std::string body;
+
+    [[nodiscard]] boost::json::value json() const;
+    /// The member `reason` of an error.
+    [[nodiscard]] std::string reason() const;
+};
+
+/// Sends `octets` and reads until the broker closes.
+[[nodiscard]] std::string http_exchange(std::uint16_t port, std::string_view octets);
+http_answer http_ask(std::uint16_t port, const http_question& what);
+
+/// The same as guest, for tests that want little more than the answers.
 class http_client {
 public:
-    struct answer {
-        int status = 0;  ///< 0 if it was no HTTP
-        std::string body;
-
-        [[nodiscard]] boost::json::value json() const { return boost::json::parse(body); }
-        /// The member `reason` of an error.
-        [[nodiscard]] std::string reason() const {
-            return std::string(json().at("reason").as_string());
-        }
-    };
-
     explicit http_client(std::uint16_t port) : port_(port) {}
 
-    [[nodiscard]] answer ask(
+    [[nodiscard]] http_answer ask(
         const std::string& verb,
         const std::string& target,
         const std::string& body = "") const {
-        std::string request = verb + " " + target +
-                              " HTTP/1.1\r\nHost: test\r\nConnection: close\r\n"
-                              "Authorization: Basic Z3Vlc3Q6Z3Vlc3Q=\r\n";
-        if (!body.empty()) {
-            request += "Content-Length: " + std::to_string(body.size()) + "\r\n";
-        }
-        const raw_socket socket{port_};
-        socket.send(request + "\r\n" + body);
-        const std::string text = socket.receive_all();
-        const std::size_t end = text.find("\r\n\r\n");
-        if (!text.starts_with("HTTP/1.1 ") || end == std::string::npos) {
-            return {};
-        }
-        return {std::stoi(text.substr(9, 3)), text.substr(end + 4)};
+        return http_ask(port_, {.verb = verb, .target = target, .body = body});
     }
     [[nodiscard]] boost::json::value get(const std::string& target) const {
         return ask("GET", target).json();
