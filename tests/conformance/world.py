@@ -174,19 +174,21 @@ class World:
         found.update({queue: state for queue, state in self.states.items()})
         return found
 
-    def go_on(self):
-        """After the comparison: closed channels and connections are opened again."""
-        self.journal.clear()
+    def answer(self):
+        """Channels and connections that were closed are opened again; True if there were any."""
+        answered = False
         for name, session in list(self.sessions.items()):
             if session.ended or not session.open_channels:
                 if not session.ended:
                     session.send_method(0, "connection.close_ok")
                 session.vanish()
                 self.connect(name)
+                answered = True
                 continue
             for channel in (*self.channels, TRANSACTIONS):
                 if (name, channel) in self.refused:
                     session.send_method(channel, "channel.close_ok")
+                    answered = True
                 if channel in session.open_channels:
                     continue
                 if channel in self.channels:
@@ -194,6 +196,7 @@ class World:
                 for store in (self.unacked, self.no_ack, self.unconfirmed, self.published):
                     store.pop((name, channel), None)
         self.refused.clear()
+        return answered
 
 
 # What differs on purpose or by chance, each in one place
