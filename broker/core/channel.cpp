@@ -84,8 +84,11 @@ bool channel::can_take(const consumer& taker) const {
     if (taker.no_ack) {
         return true;
     }
-    return (taker.prefetch == 0 || taker.outstanding < taker.prefetch) &&
-           (prefetch_channel_ == 0 || outstanding_ < prefetch_channel_);
+    // Without a limit of its own, one that has stopped answering would get the same again and
+    // again.
+    const bool has_room =
+        taker.prefetch == 0 ? taker.late == 0 : taker.outstanding < taker.prefetch;
+    return has_room && (prefetch_channel_ == 0 || outstanding_ < prefetch_channel_);
 }
 
 void channel::consumers_ready() {

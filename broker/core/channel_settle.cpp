@@ -53,6 +53,7 @@ void channel::settle_one(std::size_t index, verdict how) {
     }
     if (done.taker != nullptr) {
         --done.taker->outstanding;
+        done.taker->late -= done.late ? 1 : 0;
         if (!done.taker->waiting && can_take(*done.taker)) {
             done.taker->source->consumer_ready(*done.taker);
             engine_.schedule(*done.taker->source);
@@ -180,6 +181,9 @@ std::uint32_t channel::late_at(const queue& source) {
 /// answered yet gets nothing in its stead, and a late answer is no error.
 void channel::take_back(unacked_delivery& late) {
     late.late = true;
+    if (late.taker != nullptr) {
+        ++late.taker->late;
+    }
     engine_.log(
         log_level::warning,
         format_log_line(

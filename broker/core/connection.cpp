@@ -93,10 +93,10 @@ bool connection::read_protocol_header(octets& input) {
     }
     const octets header = input.substr(0, header_octets);
     // Clients of 8-0 have always been let in and speak 0-9-1 from then on, as with RabbitMQ.
-    const bool as_8_0 = header == octets{"AMQP\1\1\x08\0", 8} ||
-                        header == octets{"AMQP\1\1\x09\1", 8};
-    const bool ours = as_8_0 || header == amqp::protocol_header ||
-                      header == octets{"AMQP\1\1\0\x09", 8};
+    const bool as_8_0 =
+        header == octets{"AMQP\1\1\x08\0", 8} || header == octets{"AMQP\1\1\x09\1", 8};
+    const bool ours =
+        as_8_0 || header == amqp::protocol_header || header == octets{"AMQP\1\1\0\x09", 8};
     if (!ours) {
         input = {};
         output_.append(amqp::protocol_header);

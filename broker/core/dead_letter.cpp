@@ -121,12 +121,12 @@ table sorted(const table& headers) {
 
 }  // namespace
 
-void vhost::dead_letter(const queue& from, const message& dead, octets reason) {
+bool vhost::dead_letter(const queue& from, const message& dead, octets reason, bool held) {
     auto properties = amqp::read_properties(dead.properties());
     const octets exchange_name = *from.settings().dead_letter_exchange;
     exchange* through = exchange_name.empty() ? nullptr : find_exchange(exchange_name);
     if (!properties || (through == nullptr && !exchange_name.empty())) {
-        return;
+        return false;
     }
     table headers = properties->headers.value_or(table{});
     const death now{
@@ -137,7 +137,7 @@ void vhost::dead_letter(const queue& from, const message& dead, octets reason) {
             log_level::warning,
             format_log_line(
                 "dead_letter_dropped", {{"queue", from.name()}, {"deaths", deaths_max}}));
-        return;
+        return false;
     }
     if (headers.find("x-first-death-reason") == nullptr) {
         headers.set("x-first-death-reason", std::string(reason));
@@ -163,9 +163,12 @@ void vhost::dead_letter(const queue& from, const message& dead, octets reason) {
     moved.persistent = dead.persistent;
     moved.priority = dead.priority;
     moved.published_at_ms = owner_.wall_ms();
+    if (held) {
+        moved.instead_of = held_copy{from.id(), dead.id()};
+    }
     find_targets(through, moved);
     std::erase_if(targets_, [&](const queue* target) { return is_cycle(deaths, target->name()); });
-    deliver_to_targets(moved);
+    return deliver_to_targets(moved).replaced;
 }
 
 }  // namespace lovage::broker

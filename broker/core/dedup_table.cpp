@@ -65,13 +65,16 @@ std::uint64_t dedup_table::until_ms(const dedup_key& key, std::uint64_t now_ms) 
 }
 
 void dedup_table::add(entry added, std::uint64_t now_ms, std::vector<journal_location>& gone) {
+    const std::uint64_t room = limits_.entries_max * dedup_limits::key_octets;
     if (const auto old = by_key_.find(added.key); old != by_key_.end()) {
         drop(old->second, gone);
     }
     while (!entries_.empty() &&
-           (entries_.size() >= limits_.entries_max || entries_.front().until_ms <= now_ms)) {
+           (entries_.size() >= limits_.entries_max || entries_.front().until_ms <= now_ms ||
+            key_octets_ + added.key.size() > room)) {
         drop(entries_.begin(), gone);
     }
+    key_octets_ += added.key.size();
     account_ += footprint(entries_.emplace_back(std::move(added)));
     by_key_[entries_.back().key] = std::prev(entries_.end());
 }
@@ -81,16 +84,20 @@ void dedup_table::drop(std::list<entry>::iterator gone, std::vector<journal_loca
         locations.push_back(gone->location);
     }
     account_ -= footprint(*gone);
+    key_octets_ -= gone->key.size();
     by_key_.erase(gone->key);
     entries_.erase(gone);
 }
 
 void dedup_table::check_invariants() const {
     assert(by_key_.size() == entries_.size());
+    std::uint64_t key_octets = 0;
     for (const entry& each : entries_) {
         assert(by_key_.contains(each.key));
-        static_cast<void>(each);
+        key_octets += each.key.size();
     }
+    assert(key_octets == key_octets_);
+    static_cast<void>(key_octets);
 }
 
 fault read_dedup_limits(const amqp::table& arguments, octets place, dedup_limits& into) {

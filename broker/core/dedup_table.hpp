@@ -23,6 +23,9 @@ namespace lovage::broker {
 struct dedup_limits {
     static constexpr std::uint64_t forever = std::numeric_limits<std::uint64_t>::max();
 
+    /// Room for each key. Longer ones take the room of others: a table is bounded in octets too.
+    static constexpr std::uint64_t key_octets = 256;
+
     std::uint64_t entries_max = 0;
     std::uint64_t window_ms = forever;  ///< of messages that say nothing else
 
@@ -67,6 +70,7 @@ private:
 
     dedup_limits limits_;
     std::uint64_t& account_;
+    std::uint64_t key_octets_ = 0;  // of all entries
     std::list<entry> entries_;
     std::unordered_map<octets, std::list<entry>::iterator> by_key_;  // views of the entries' keys
 };

@@ -24,7 +24,8 @@ void vhost::hold_back(const publication& what, publish_outcome& outcome) {
     if (!what.complete_properties.empty()) {
         parts.properties = what.complete_properties;
     }
-    for (const auto& [where, due_ms] : held_back_) {
+    for (std::size_t i = 0; i < held_back_.size(); ++i) {
+        const auto& [where, due_ms] = held_back_[i];
         message_ptr made{message::create(owner_.next_message_id(), parts, owner_.memory_account())};
         made->persistent = what.persistent;
         made->priority = what.priority;
@@ -37,8 +38,13 @@ void vhost::hold_back(const publication& what, publish_outcome& outcome) {
                 append(line);
             }
             made->durable_holders = 1;
-            made->location = owner_.log().delayed(*made, line.id, due_ms);
+            // The last of its records settles what it is moved from: a crash may leave both then,
+            // never neither.
+            const bool last = targets_.empty() && i + 1 == held_back_.size();
+            const auto instead_of = last ? what.instead_of : std::nullopt;
+            made->location = owner_.log().delayed(*made, line.id, due_ms, instead_of);
             outcome.logged = true;
+            outcome.replaced = instead_of.has_value();
         }
         line.add(std::move(made), due_ms);
         owner_.due_changed(line);
@@ -61,10 +67,14 @@ void vhost::release_due(delay_line& line) {
     what.published_at_ms = owner_.wall_ms();
     what.expiration_ms = due->expiration_ms;
     what.deduplicate = true;  // its targets see it for the first time
-    publish(&line.owner(), what);
-    // In the journal after what took its place: a crash between the two leaves both, not neither.
     if (due->durable_holders != 0) {
-        owner_.log().settled(line.id, due->id());
+        what.instead_of = held_copy{line.id, due->id()};
+    }
+    const publish_outcome outcome = publish(&line.owner(), what);
+    if (due->durable_holders != 0) {
+        if (!outcome.replaced) {
+            owner_.log().settled(line.id, due->id());
+        }
         owner_.log().released(due->location);
     }
 }
@@ -91,7 +101,8 @@ void vhost::rewrite_waiting(std::uint64_t file) {
             message& body = *each.body;
             if (body.durable_holders != 0 && body.location.file == file) {
                 const journal_location old = body.location;
-                body.location = owner_.log().delayed(body, source->delays->id, each.due_ms);
+                body.location =
+                    owner_.log().delayed(body, source->delays->id, each.due_ms, std::nullopt);
                 owner_.log().released(old);
             }
         }

@@ -39,7 +39,7 @@ void effects::clear() {
 }
 
 engine::engine(engine_options options, journal& log, random_source random)
-    : options_(std::move(options)), log_(log), random_(std::move(random)) {
+    : options_(std::move(options)), log_(log), settings_(log), random_(std::move(random)) {
     durable_ = log_.last();  // what was there before the engine was read from the disk
     for (const auto& name : options_.vhosts) {
         restore_vhost(name);
@@ -173,6 +173,12 @@ void engine::tick(clock_reading clock) {
     for (const auto& [id, each] : connections_) {
         each->tick();
     }
+    finish();
+}
+
+void engine::administer(const std::function<void(engine&)>& what, clock_reading clock) {
+    begin(clock);
+    what(*this);
     finish();
 }
 

@@ -8,6 +8,7 @@
 #include "broker/core/ids.hpp"
 #include "broker/core/journal.hpp"
 #include "broker/core/queue.hpp"
+#include "broker/core/settings_store.hpp"
 #include "broker/core/vhost.hpp"
 #include "framework/amqp/spec.hpp"
 #include "framework/base/bytes.hpp"
@@ -134,6 +135,9 @@ public:
     void disk_alarm(bool on, clock_reading clock);
     /// To be called every 100 ms or so and at next_expiry_ms().
     void tick(clock_reading clock);
+    /// Somebody with the right to do so changes or asks what he likes; definitions that he makes
+    /// are on disk when durable() says so.
+    void administer(const std::function<void(engine&)>& what, clock_reading clock);
     /// Tells all clients that the broker stops (320).
     void shut_down(clock_reading clock);
 
@@ -161,6 +165,10 @@ public:
     [[nodiscard]] queue* find_restored_queue(queue_id id) const;
     /// Ids must grow from call to call; the queues must be there.
     void restore_message(const found_message& found);
+    /// False if that version's value means nothing to this one.
+    bool restore_setting(octets key, octets value, journal_location where) {
+        return settings_.restore(key, value, where);
+    }
     void restore_next_ids(std::uint64_t next_queue, message_id next_message);
 
     /// Writes what lies in that file of the log again, so that the file can go.
@@ -178,6 +186,7 @@ public:
 
     [[nodiscard]] const engine_options& options() const { return options_; }
     [[nodiscard]] journal& log() { return log_; }
+    [[nodiscard]] settings_store& settings() { return settings_; }
     [[nodiscard]] time_point now() const { return clock_.now; }
     /// Tenths of a second since the start, from 1 on: now, rounded down, and in so many
     /// milliseconds, rounded up.
@@ -260,6 +269,7 @@ private:
 
     engine_options options_;
     journal& log_;
+    settings_store settings_;
     random_source random_;
     clock_reading clock_{};
     time_point started_{};  ///< the first time that was told

@@ -8,6 +8,7 @@
 #include "framework/base/bytes.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace lovage::broker {
@@ -50,6 +51,12 @@ struct holding {
     bool redelivered = false;
 };
 
+/// A message as one queue, or the line of one delayed exchange, holds it.
+struct held_copy {
+    queue_id queue{};
+    message_id message = 0;
+};
+
 /// That a queue or an exchange has taken a message with that deduplication key.
 struct dedup_mark {
     octets vhost;
@@ -72,15 +79,28 @@ public:
     virtual journal_location bound(const binding_definition& what) = 0;
     virtual void unbound(const binding_definition& what) = 0;
 
-    virtual journal_location published(const message& what, std::span<const holding> in) = 0;
+    /// With `instead_of` the message takes that one's place, in one record: that one is settled by
+    /// it, so that no crash leaves both or neither.
+    virtual journal_location published(
+        const message& what,
+        std::span<const holding> in,
+        std::optional<held_copy> instead_of) = 0;
     /// Keeps for a delayed exchange what waits there. The line's id is a queue's for delayed(),
     /// settled() and queue_deleted(), which takes an empty name.
     virtual journal_location delay_line_declared(queue_id id, octets vhost, octets exchange) = 0;
     /// A message that waits in that line until `due_ms`, Unix milliseconds.
-    virtual journal_location delayed(const message& what, queue_id line, std::uint64_t due_ms) = 0;
+    virtual journal_location delayed(
+        const message& what,
+        queue_id line,
+        std::uint64_t due_ms,
+        std::optional<held_copy> instead_of) = 0;
     /// Kept until it is written again, forgotten, or its location released.
     virtual journal_location remembered(const dedup_mark& what) = 0;
     virtual void forgotten(const dedup_mark& what) = 0;
+    /// What an operator has set; kept until it is put again or erased. The key does not begin with
+    /// "dedup" and an octet of zero, which marks are kept under.
+    virtual journal_location setting_put(octets key, octets value) = 0;
+    virtual void setting_erased(octets key) = 0;
     virtual void settled(queue_id queue, message_id id) = 0;
     virtual void returned(queue_id queue, message_id id, std::uint32_t delivery_count) = 0;
     virtual void delivered(queue_id queue, message_id id) = 0;

@@ -16,32 +16,6 @@ fault invalid_expiration(octets text, const std::string& why) {
         "invalid expiration '" + std::string(text) + "': " + why);
 }
 
-fault read_expiration(octets text, std::uint64_t& milliseconds) {
-    octets digits = text;
-    const bool negative = digits.starts_with('-');
-    if (negative || digits.starts_with('+')) {
-        digits.remove_prefix(1);
-    }
-    std::uint64_t value = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (end == digits.data()) {
-        return invalid_expiration(text, "no_integer");
-    }
-    const octets left = digits.substr(static_cast<std::size_t>(end - digits.data()));
-    const std::string shown{digits.substr(0, digits.size() - left.size())};
-    if (!left.empty()) {
-        return invalid_expiration(text, "{leftover_string,\"" + std::string(left) + "\"}");
-    }
-    if (negative && value != 0) {
-        return invalid_expiration(text, "{value_negative,-" + shown + "}");
-    }
-    if (error != std::errc{} || value > expiration_ms_max) {
-        return invalid_expiration(text, "{value_too_large," + shown + "}");
-    }
-    milliseconds = value;
-    return no_fault;
-}
-
 /// The headers whose values are further routing keys, encoded with the length in front: not one of
 /// these octets in the encoded table means that the header is not there.
 constexpr octets carbon_copy{"\2CC", 3};
@@ -107,6 +81,32 @@ void replace_reply_to(octets old, octets address, publish_properties& into) {
 }
 
 }  // namespace
+
+fault read_expiration(octets text, std::uint64_t& milliseconds) {
+    octets digits = text;
+    const bool negative = digits.starts_with('-');
+    if (negative || digits.starts_with('+')) {
+        digits.remove_prefix(1);
+    }
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (end == digits.data()) {
+        return invalid_expiration(text, "no_integer");
+    }
+    const octets left = digits.substr(static_cast<std::size_t>(end - digits.data()));
+    const std::string shown{digits.substr(0, digits.size() - left.size())};
+    if (!left.empty()) {
+        return invalid_expiration(text, "{leftover_string,\"" + std::string(left) + "\"}");
+    }
+    if (negative && value != 0) {
+        return invalid_expiration(text, "{value_negative,-" + shown + "}");
+    }
+    if (error != std::errc{} || value > expiration_ms_max) {
+        return invalid_expiration(text, "{value_too_large," + shown + "}");
+    }
+    milliseconds = value;
+    return no_fault;
+}
 
 void append_copies(const amqp::table& headers, std::vector<std::string>& into) {
     for (const octets name : {"CC", "BCC"}) {

@@ -34,6 +34,9 @@ struct publisher {
 /// Appends the keys of the headers CC and BCC, which have been checked.
 void append_copies(const amqp::table& headers, std::vector<std::string>& into);
 
+/// The property expiration, in milliseconds; refuses all that row 184 refuses.
+fault read_expiration(octets text, std::uint64_t& milliseconds);
+
 /// `encoded` must outlive `into`; it has been scanned into `known`.
 fault read_publish_properties(
     octets encoded,

@@ -189,11 +189,11 @@ void queue::consumer_ready(consumer& taker) {
     }
 }
 
-void queue::forget(const queued_message& gone) {
+void queue::forget(const queued_message& gone, bool replaced) {
     if (!in_log(gone)) {
         return;
     }
-    if (!deleted_) {
+    if (!deleted_ && !replaced) {
         home_.owner().log().settled(id_, gone.body->id());
     }
     if (--gone.body->durable_holders == 0 && gone.body->location.record_octets != 0) {
@@ -201,9 +201,9 @@ void queue::forget(const queued_message& gone) {
     }
 }
 
-void queue::settled(const queued_message& done) {
+void queue::settled(const queued_message& done, bool replaced) {
     --unacked_;
-    forget(done);
+    forget(done, replaced);
     if (deleted_ && unacked_ == 0) {
         home_.bury(*this);  // the last line: *this is gone
     }
@@ -235,10 +235,9 @@ void queue::requeue(queued_message back, bool counted) {
 }
 
 void queue::rejected(const queued_message& refused) {
-    if (!deleted_ && settings_.dead_letter_exchange) {
-        home_.dead_letter(*this, *refused.body, "rejected");
-    }
-    settled(refused);
+    const bool replaced = !deleted_ && settings_.dead_letter_exchange &&
+                          home_.dead_letter(*this, *refused.body, "rejected", in_log(refused));
+    settled(refused, replaced);
 }
 
 void queue::mark_deleted() {

@@ -38,6 +38,7 @@ struct consumer {
     bool counts_requeues = true;    ///< what it gives back itself counts as a delivery
     std::uint32_t prefetch = 0;     ///< 0 is no limit
     std::uint32_t outstanding = 0;  ///< deliveries that wait for their ack
+    std::uint32_t late = 0;         ///< of these, the ones that were taken back
     bool waiting = false;           ///< stands in the queue's line of takers
     std::int64_t priority = 0;      ///< argument x-priority: who has more comes first
 };
@@ -117,14 +118,16 @@ public:
     /// The consumer has room again; dispatch() is the caller's affair.
     void consumer_ready(consumer& taker);
 
-    /// One outstanding delivery is done with, for good.
-    void settled(const queued_message& done);
+    /// One outstanding delivery is done with, for good. `replaced`: as in forget().
+    void settled(const queued_message& done, bool replaced = false);
     /// One outstanding delivery comes back to its place; `counted` raises its delivery count.
     void requeue(queued_message back, bool counted);
     /// One outstanding delivery is refused for good: dead-lettered where that is set.
     void rejected(const queued_message& refused);
-    /// Its copy has gone to the dead letter exchange: the journal need not hold it any more.
-    void forget(const queued_message& gone);
+    /// The journal need not hold it any more. `replaced`: what took its place has told it so.
+    void forget(const queued_message& gone, bool replaced = false);
+    /// The journal holds it here.
+    [[nodiscard]] bool in_log(const queued_message& item) const;
 
     /// Lets go of everything. The queue object must live on until unacked_count() is 0.
     void mark_deleted();
@@ -164,7 +167,6 @@ private:
         return count > settings_.length_max.value_or(count) ||
                body_octets > settings_.length_octets_max.value_or(body_octets);
     }
-    [[nodiscard]] bool in_log(const queued_message& item) const;
     [[nodiscard]] std::optional<std::uint64_t> expires_at_ms(const message& body) const;
     [[nodiscard]] std::optional<std::uint64_t> head_expires_at_ms() const;
     void note_expiry(const message& body);

@@ -2,6 +2,7 @@
 // of the log is written again so that the file can go.
 #include "broker/core/connection_send.hpp"
 #include "broker/core/delay_line.hpp"
+#include "broker/core/publish_properties.hpp"
 #include "framework/amqp/properties.hpp"
 
 #include <algorithm>
@@ -42,12 +43,11 @@ void engine::restore_message(const found_message& found) {
         body->priority = properties->priority.value_or(0);
     }
     if (properties && properties->expiration) {
+        // What no client could have published stands there only after a mistake of ours; without
+        // a time to live nothing is lost by it.
         std::uint64_t ms = 0;
-        for (const char digit : *properties->expiration) {
-            ms = digit >= '0' && digit <= '9' ? ms * 10 + static_cast<std::uint64_t>(digit - '0')
-                                              : ms;
-        }
-        body->expiration_ms = ms;
+        body->expiration_ms =
+            read_expiration(*properties->expiration, ms) ? message::no_expiration : ms;
     }
     for (const holding& each : found.holdings) {
         if (const auto where = restored_queues_.find(each.queue); where != restored_queues_.end()) {
@@ -82,6 +82,7 @@ void engine::restore_next_ids(std::uint64_t next_queue, message_id next_message)
 
 void engine::rewrite(std::uint64_t file, clock_reading clock) {
     begin(clock);
+    settings_.rewrite(file);
     for (const auto& [name, home] : vhosts_) {
         home->rewrite_definitions(file);
         home->rewrite_waiting(file);
@@ -120,8 +121,9 @@ void engine::rewrite_messages(std::uint64_t file) {
     }
     for (const auto& [id, kept] : found) {
         const journal_location old = kept.body->location;
-        kept.body->location =
-            kept.holdings.empty() ? journal_location{} : log_.published(*kept.body, kept.holdings);
+        kept.body->location = kept.holdings.empty()
+                                  ? journal_location{}
+                                  : log_.published(*kept.body, kept.holdings, std::nullopt);
         log_.released(old);
     }
 }

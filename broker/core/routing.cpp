@@ -137,8 +137,10 @@ message_ptr vhost::create_message(const publication& what, publish_outcome& outc
     if (!holdings_.empty()) {
         // All of them hold it before the first can settle it.
         made->durable_holders = static_cast<std::uint32_t>(holdings_.size());
-        made->location = owner_.log().published(*made, holdings_);
+        const auto instead_of = outcome.replaced ? std::nullopt : what.instead_of;
+        made->location = owner_.log().published(*made, holdings_, instead_of);
         outcome.logged = true;
+        outcome.replaced = outcome.replaced || instead_of;
     }
     return made;
 }
@@ -196,9 +198,10 @@ void vhost::dead_letter_waiting() {
     }
     while (!deaths_.empty() && owner_.take_dead_letter()) {
         const dead_message next = deaths_.pop_front();
-        dead_letter(*next.from, *next.item.body, next.reason);
+        const bool in_log = next.was_held && next.from->in_log(next.item);
+        const bool replaced = dead_letter(*next.from, *next.item.body, next.reason, in_log);
         if (next.was_held) {
-            next.from->forget(next.item);
+            next.from->forget(next.item, replaced);
         }
     }
     delivering_ = false;

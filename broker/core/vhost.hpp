@@ -27,6 +27,8 @@ struct publish_outcome {
     bool refused = false;
     /// It repeats what its targets have taken lately and was dropped.
     bool duplicate = false;
+    /// The record has settled publication::instead_of too.
+    bool replaced = false;
 };
 
 /// A message on its way in.
@@ -43,6 +45,9 @@ struct publication {
     octets complete_properties;
     /// A client's own publish, which may be a duplicate; what the broker moves never is one.
     bool deduplicate = false;
+    /// What the journal holds and this is moved from: where something lasting takes it, one record
+    /// says both. Else it is still to be settled.
+    std::optional<held_copy> instead_of;
 };
 
 class vhost {
@@ -83,8 +88,9 @@ public:
 
     /// `through` is null for the default exchange.
     publish_outcome publish(exchange* through, const publication& what);
-    /// Sends a message on to the dead letter exchange of the queue in which it died.
-    void dead_letter(const queue& from, const message& dead, octets reason);
+    /// Sends a message on to the dead letter exchange of the queue in which it died. `held`: the
+    /// journal has it there. True if the journal has not any more, because the copy took its place.
+    bool dead_letter(const queue& from, const message& dead, octets reason, bool held);
     /// Routes the message that is due first in the line.
     void release_due(delay_line& line);
     /// A message that the queue has taken out: dead-lettered where that is set, and forgotten.

@@ -25,7 +25,7 @@ store::binding_record record_of(const binding_definition& what) {
 }
 
 /// Without the queues.
-store::publish_record record_of(const message& what) {
+store::publish_record record_of(const message& what, const std::optional<held_copy>& instead_of) {
     store::publish_record record;
     record.id = what.id();
     record.arrived_ms = what.published_at_ms;
@@ -33,6 +33,9 @@ store::publish_record record_of(const message& what) {
     record.routing_key = what.routing_key();
     record.properties = what.properties();
     record.body = what.body();
+    if (instead_of) {
+        record.replaces = store::message_ref{number(instead_of->queue), instead_of->message};
+    }
     return record;
 }
 
@@ -84,12 +87,15 @@ void log_journal::unbound(const binding_definition& what) {
     log_.unbound(record_of(what));
 }
 
-journal_location log_journal::published(const message& what, std::span<const holding> in) {
+journal_location log_journal::published(
+    const message& what,
+    std::span<const holding> in,
+    std::optional<held_copy> instead_of) {
     entries_.clear();
     for (const holding& each : in) {
         entries_.push_back({number(each.queue), each.delivery_count, each.redelivered});
     }
-    store::publish_record record = record_of(what);
+    store::publish_record record = record_of(what, instead_of);
     record.queues = entries_;
     return location_of(log_.published(record));
 }
@@ -103,9 +109,13 @@ journal_location log_journal::delay_line_declared(queue_id id, octets vhost, oct
     return location_of(log_.queue_declared(record));
 }
 
-journal_location log_journal::delayed(const message& what, queue_id line, std::uint64_t due_ms) {
+journal_location log_journal::delayed(
+    const message& what,
+    queue_id line,
+    std::uint64_t due_ms,
+    std::optional<held_copy> instead_of) {
     const store::queue_entry entry{number(line), 0, false};
-    store::publish_record record = record_of(what);
+    store::publish_record record = record_of(what, instead_of);
     record.due_ms = due_ms;
     record.queues = {&entry, 1};
     return location_of(log_.published(record));
@@ -118,6 +128,14 @@ journal_location log_journal::remembered(const dedup_mark& what) {
 
 void log_journal::forgotten(const dedup_mark& what) {
     log_.setting_erased(dedup_setting_name(what));
+}
+
+journal_location log_journal::setting_put(octets key, octets value) {
+    return location_of(log_.setting_put(key, value));
+}
+
+void log_journal::setting_erased(octets key) {
+    log_.setting_erased(key);
 }
 
 void log_journal::settled(queue_id queue, message_id id) {

@@ -19,11 +19,20 @@ public:
     void exchange_deleted(octets vhost, octets name) override;
     journal_location bound(const binding_definition& what) override;
     void unbound(const binding_definition& what) override;
-    journal_location published(const message& what, std::span<const holding> in) override;
+    journal_location published(
+        const message& what,
+        std::span<const holding> in,
+        std::optional<held_copy> instead_of) override;
     journal_location delay_line_declared(queue_id id, octets vhost, octets exchange) override;
-    journal_location delayed(const message& what, queue_id line, std::uint64_t due_ms) override;
+    journal_location delayed(
+        const message& what,
+        queue_id line,
+        std::uint64_t due_ms,
+        std::optional<held_copy> instead_of) override;
     journal_location remembered(const dedup_mark& what) override;
     void forgotten(const dedup_mark& what) override;
+    journal_location setting_put(octets key, octets value) override;
+    void setting_erased(octets key) override;
     void settled(queue_id queue, message_id id) override;
     void returned(queue_id queue, message_id id, std::uint32_t delivery_count) override;
     void delivered(queue_id queue, message_id id) override;

@@ -28,12 +28,6 @@ constexpr double memory_share = 0.4;
 /// Buffers of connections that were idle for so many ticks are given back.
 constexpr std::uint64_t ticks_of_a_trim = 50;
 
-clock_reading read_clocks() {
-    return {
-        std::chrono::steady_clock::now(),
-        std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now())};
-}
-
 std::array<unsigned char, 16> random_octets() {
     std::array<unsigned char, 16> octets{};
     if (RAND_bytes(octets.data(), static_cast<int>(octets.size())) != 1) {
@@ -80,6 +74,12 @@ engine_options engine_options_of(const server_options& options) {
 
 }  // namespace
 
+clock_reading read_clocks() {
+    return {
+        std::chrono::steady_clock::now(),
+        std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now())};
+}
+
 temporary_directory::temporary_directory()
     : path_((std::filesystem::temp_directory_path() / "lovage-broker-XXXXXX").string()) {
     if (::mkdtemp(path_.data()) == nullptr) {
@@ -124,7 +124,8 @@ void node::recover() {
     journal_ = std::make_unique<log_journal>(*log_);
     engine_ = std::make_unique<engine>(engine_options_of(options_), *journal_, random_octets);
     restore(*engine_, *opened.found);
-    engine_->durable(log_->last_lsn(), read_clocks());  // all that was found is on disk
+    durable_ = log_->last_lsn();
+    engine_->durable(durable_, read_clocks());  // all that was found is on disk
     disk_thread_ = std::make_unique<disk_thread>(*writer_, [this](disk_thread::report&& report) {
         boost::asio::post(
             io_, [this, kept = std::make_shared<disk_thread::report>(std::move(report))] {
@@ -151,15 +152,9 @@ void node::listen() {
             io_, options_.bind, options_.tls->port, std::move(context), open);
     }
     if (options_.management_port) {
-        management_ = std::make_unique<management>(
-            io_,
-            options_.bind,
-            *options_.management_port,
-            management::sources{
-                [this] { return management_snapshot(); },
-                [this](const std::string& name, const std::string& password, bool from_here) {
-                    return engine_->may_log_in(name, password, from_here);
-                }});
+        management_backend& self = *this;
+        management_ =
+            std::make_unique<management>(io_, options_.bind, *options_.management_port, self);
     }
 }
 
@@ -337,6 +332,7 @@ void node::on_written(disk_thread::report&& report) {
     space_looked_for();
     engine_->durable(reached, read_clocks());
     perform();
+    tell_durable(reached);
     if (stopping_ && sessions_.empty()) {
         finish_stop();
     }
@@ -457,20 +453,6 @@ void node::finish_stop() {
         return;
     }
     io_.stop();
-}
-
-management_view node::management_snapshot() const {
-    management_view view;
-    view.queues = engine_->queue_statuses();
-    view.exchanges = engine_->exchange_statuses();
-    view.connections = engine_->connection_count();
-    view.memory_octets = engine_->memory_octets();
-    view.log_syncs = disk_counters_.file_syncs;
-    view.log_octets_written = disk_counters_.bytes;
-    view.log_records = disk_counters_.records;
-    view.log_file_octets = log_->file_bytes();
-    view.log_live_octets = log_->live_bytes();
-    return view;
 }
 
 }  // namespace lovage::broker

@@ -17,6 +17,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,11 +41,14 @@ private:
     std::string path_;
 };
 
-class node {
+/// Of this machine, now.
+[[nodiscard]] clock_reading read_clocks();
+
+class node : private management_backend {
 public:
     /// Recovers the data directory and listens. Throws start_error.
     explicit node(const server_options& options);
-    ~node();
+    ~node() override;
     node(const node&) = delete;
     node& operator=(const node&) = delete;
 
@@ -83,7 +88,18 @@ private:
     void begin_stop();
     void finish_stop();
     session* find(connection_id id);
-    [[nodiscard]] management_view management_snapshot() const;
+
+    // For the management API (node_management.cpp).
+    [[nodiscard]] management_view management_snapshot() const override;
+    [[nodiscard]] const engine& state() const override { return *engine_; }
+    void change(const std::function<void(engine&)>& what) override;
+    void when_durable(std::function<void()> done) override;
+    void log_in(
+        const std::string& name,
+        const std::string& password,
+        bool from_here,
+        std::function<void(std::optional<api_caller>)> done) override;
+    void tell_durable(lsn reached);
 
     server_options options_;
     std::optional<temporary_directory> temporary_;
@@ -119,6 +135,13 @@ private:
     bool out_of_patience_ = false;
     bool clean_ = true;
     std::vector<connection_id> congested_;
+
+    struct durable_waiter {
+        lsn until = 0;
+        std::function<void()> done;
+    };
+    lsn durable_ = 0;
+    std::deque<durable_waiter> durable_waiters_;  // in the order of `until`
 };
 
 }  // namespace lovage::broker

@@ -99,7 +99,8 @@ void restore_bindings(engine& into, const store::recovery& found) {
     }
 }
 
-void restore_marks(engine& into, const store::recovery& found) {
+/// And what operators have set, which the log keeps in the same way.
+void restore_settings(engine& into, const store::recovery& found) {
     struct marked {
         dedup_mark what;
         journal_location where;
@@ -109,6 +110,10 @@ void restore_marks(engine& into, const store::recovery& found) {
         dedup_mark what;
         if (read_dedup_setting(each.key, each.value, what)) {
             marks.push_back({what, location_of(each.where)});
+        } else if (!into.restore_setting(each.key, each.value, location_of(each.where))) {
+            throw start_error(
+                "the data directory has a setting that this version cannot read: start the version "
+                "that wrote it");
         }
     }
     // The oldest first: it is the first to make room.
@@ -164,7 +169,7 @@ void restore(engine& into, store::recovery& found) {
     restore_exchanges(into, found);
     restore_queues(into, found);
     restore_bindings(into, found);
-    restore_marks(into, found);
+    restore_settings(into, found);
     std::string problem;
     engine::found_message message;
     const auto take = [&](const store::recovered_message& each) {

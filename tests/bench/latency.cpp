@@ -19,7 +19,7 @@ public:
     confirm_timer(wire_client& client, const flow& how)
         : client_(client), window_(how.window), sent_(how.window + 1) {
         client_.select_confirms();
-        encode_message(message_, {.queue = how.queue, .size = how.size});
+        encode_message(message_, {.queue = how.queues.front(), .size = how.size});
     }
 
     [[nodiscard]] bool idle() const { return window_.outstanding() == 0; }
@@ -102,9 +102,9 @@ std::vector<double> publish_on_schedule(
 }
 
 figures run_latency(const node& broker, flow how, const options& given, const amount& much) {
-    how.queue = unique_queue();
+    how.queues = {unique_queue()};
     wire_client owner(broker.port());
-    owner.declare_queue(how.queue);
+    owner.declare_queue(how.queues.front());
     const auto by_time =
         static_cast<std::uint64_t>(std::ceil(much.seconds * static_cast<double>(given.rate)));
     const std::uint64_t total = much.count == 0 ? by_time : much.count;
@@ -114,7 +114,7 @@ figures run_latency(const node& broker, flow how, const options& given, const am
     wire_client in(broker.port());
     std::future<void> consumer;
     if (given.consume) {
-        in.consume(how.queue, how.prefetch);
+        in.consume(how.queues.front(), how.prefetch);
         consumer = std::async(std::launch::async, [&] { consume_all(in, how, progress); });
     }
     confirm_timer timer(out, how);
@@ -133,7 +133,7 @@ figures run_latency(const node& broker, flow how, const options& given, const am
     figures result{{"n", static_cast<double>(total)}};
     meter.add_to(result, total);
     add_percentiles(result, microseconds);
-    owner.delete_queue(how.queue);
+    owner.delete_queue(how.queues.front());
     return result;
 }
 

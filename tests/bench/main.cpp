@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <functional>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <stdexcept>
 #include <sys/resource.h>
@@ -59,13 +60,16 @@ std::vector<workload> stream_workloads(const std::string& name, const options& g
     if (name == "transient") {
         return {transient(given, size)};
     }
-    if (name == "fair_work") {
-        return {fair_work(given, size)};
-    }
-    if (name == "rpc") {
-        return {rpc(given, size)};
-    }
-    return {latency(given, size)};
+    using maker = workload (*)(const options&, std::uint32_t);
+    static const std::map<std::string, maker> makers{
+        {"fair_work", fair_work},
+        {"fanout", fanout},
+        {"topic", topic},
+        {"many_queues", many_queues},
+        {"many_connections", many_connections},
+        {"rpc", rpc},
+        {"latency", latency}};
+    return {makers.at(name)(given, size)};
 }
 
 // The sides take turns, so that a machine that gets slower or faster meanwhile does it to both.

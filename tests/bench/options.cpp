@@ -35,7 +35,8 @@ po::options_description describe(options& into) {
     add("no-consumer", "latency: nothing takes the messages away");
     add("backlog", po::value(&into.backlog), "publish_confirm: queue so many, then drain them");
     add("kill", po::bool_switch(&into.kill), "with --backlog: kill -9 and restart before draining");
-    add("connections", po::value(&into.connections), "idle: connections");
+    add("connections", po::value(&into.connections), "idle, many_connections: connections");
+    add("queues", po::value(&into.queues), "many_queues: queues");
     add("outstanding", po::value(&into.outstanding), "tasks: tasks without a result at a time");
     add("worker",
         po::value(&into.worker)->composing(),
@@ -76,6 +77,7 @@ void check(const options& given) {
     need(given.consumers >= 1 && given.consumers <= 1000, "--consumers takes 1 to 1000");
     need(given.rate >= 1 && given.rate <= 1'000'000, "--rate takes 1 to 1000000");
     need(!given.size || *given.size <= 16U << 20U, "--size takes up to 16 MiB");
+    need(given.queues >= 1 && given.queues <= 50'000, "--queues takes up to 50000");
     need(given.connections >= 1 && given.connections <= 20'000, "--connections takes up to 20000");
 }
 
@@ -83,7 +85,18 @@ void check(const options& given) {
 
 const std::vector<std::string>& workload_names() {
     static const std::vector<std::string> names{
-        "publish_confirm", "transient", "fair_work", "rpc", "latency", "tasks", "start", "idle"};
+        "publish_confirm",
+        "transient",
+        "fair_work",
+        "fanout",
+        "topic",
+        "many_queues",
+        "many_connections",
+        "rpc",
+        "latency",
+        "tasks",
+        "start",
+        "idle"};
     return names;
 }
 

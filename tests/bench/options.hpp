@@ -31,7 +31,8 @@ struct options {
     bool consume = true;               ///< latency: a consumer takes the messages away
     std::uint64_t backlog = 0;         ///< publish_confirm: messages queued before a consumer comes
     bool kill = false;                 ///< backlog: kill -9 and start again before draining
-    std::uint64_t connections = 1000;  ///< of idle
+    std::uint64_t connections = 1000;  ///< of idle and many_connections
+    std::uint64_t queues = 1000;       ///< of many_queues
     std::uint64_t outstanding = 0;     ///< tasks without a result; 0: each side's own default
     std::vector<std::string> worker;   ///< tasks: further arguments of our worker
     std::string bin_dir;               ///< where lovage-broker and demo_tasks are

@@ -282,6 +282,7 @@ void wire_client::barrier() {
 
 void encode_message(byte_buffer& out, const message_shape& shape) {
     amqp::basic::publish publish;
+    publish.exchange = shape.exchange;
     publish.routing_key = shape.queue;
     amqp::write_method(out, bench_channel, publish);
 

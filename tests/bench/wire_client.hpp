@@ -99,9 +99,10 @@ private:
     std::string content_properties_;
 };
 
-/// One message as frames: publish to the default exchange, header, body of `size` octets.
+/// One message as frames: publish, header, body of `size` octets.
 struct message_shape {
-    octets queue;
+    octets exchange = {};
+    octets queue;  ///< or routing key
     std::uint32_t size = 100;
     std::uint8_t delivery_mode = amqp::delivery_mode_persistent;
     octets correlation_id = {};  ///< left out if empty

@@ -64,6 +64,10 @@ void add_percentiles(figures& out, std::vector<double>& microseconds);
 [[nodiscard]] workload backlog(const options& given, std::uint32_t size);
 [[nodiscard]] workload transient(const options& given, std::uint32_t size);
 [[nodiscard]] workload fair_work(const options& given, std::uint32_t size);
+[[nodiscard]] workload fanout(const options& given, std::uint32_t size);
+[[nodiscard]] workload topic(const options& given, std::uint32_t size);
+[[nodiscard]] workload many_queues(const options& given, std::uint32_t size);
+[[nodiscard]] workload many_connections(const options& given, std::uint32_t size);
 [[nodiscard]] workload rpc(const options& given, std::uint32_t size);
 [[nodiscard]] workload latency(const options& given, std::uint32_t size);
 

@@ -43,6 +43,20 @@ class PeerMissing(Exception):
     """Something that is not part of lovage is not installed; run.py says so and skips."""
 
 
+def missing(what):
+    """Skips the test for want of a peer, or fails it where nothing may be skipped."""
+    reason = f"{what} is not installed (scripts/bootstrap --peers)"
+    if os.environ.get("LOVAGE_REQUIRE_PEERS") == "1":
+        raise AssertionError(reason)
+    raise unittest.SkipTest(reason)
+
+
+def need(name):
+    """A program of a peer."""
+    if not shutil.which(name):
+        missing(name)
+
+
 def program(name):
     path = pathlib.Path(Options.bin_dir or "build/release/bin") / name
     if not path.exists():

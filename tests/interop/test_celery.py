@@ -4,109 +4,20 @@ programs call Python tasks, chains cross, `celery inspect` sees the C++ worker."
 import contextlib
 import json
 import os
-import pathlib
-import signal
 import subprocess
-import sys
-import tempfile
 import time
 
 import celery
-import celery.exceptions
 
 import harness
-from wire import Wire
-
-TASK_SECONDS = 30
-CPP, PY = "demo", "pyq"
-HERE = pathlib.Path(__file__).resolve().parent
+from celery_workers import CPP, PY, TASK_SECONDS, CeleryTest, Workers, url
 
 VALUES = [0, -1, 2**53, 2**62, 1.5, -0.1, 1e300, True, None, "", "Grüße, 世界 👋🏽", 'a "b" \\ \n\t',
           [], {}, [1, [2, [3, {"a": [None]}]]], {"ключ": {"nested": [1.25, "x"]}, "": 0}]
 
 
-class Workers:
-    """One Python worker and one C++ worker for all tests of the run, started when first needed."""
-
-    processes = {}
-    logs = {}
-
-    @classmethod
-    def start(cls, queue, command):
-        if queue in cls.processes:
-            return
-        log = tempfile.NamedTemporaryFile(prefix=f"lovage-worker-{queue}-")
-        cls.logs[queue] = log
-        broker = harness.shared_broker()
-        environment = {**os.environ, "LOVAGE_BROKER_URL": url(), "LOVAGE_CELERY_QUEUE": PY,
-                       "PYTHONDONTWRITEBYTECODE": "1", "C_FORCE_ROOT": "1"}
-        cls.processes[queue] = harness.spawn(
-            command, env=environment, cwd=HERE, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        harness.wait_for(lambda: cls.consumers(broker, queue), 30, f"a worker on {queue}")
-
-    @classmethod
-    def consumers(cls, broker, queue):
-        if cls.processes[queue].poll() is not None:
-            raise AssertionError(f"the worker of {queue} ended: {cls.log(queue)}")
-        wire = Wire(broker.port)
-        try:
-            wire.login()
-            wire.open(1)
-            wire.send(1, "queue.declare", 0, queue, True, False, False, False, False, {})
-            _, name, arguments = wire.read()
-            return name == "queue.declare_ok" and arguments[2] > 0
-        finally:
-            wire.close()
-
-    @classmethod
-    def log(cls, queue):
-        with open(cls.logs[queue].name, encoding="utf-8", errors="replace") as text:
-            return text.read()[-3000:]
-
-    @classmethod
-    def stop(cls):
-        for process in cls.processes.values():
-            harness.end(process)
-        cls.processes.clear()
-
-
-def url():
-    return f"amqp://guest:guest@127.0.0.1:{harness.shared_broker().port}//"
-
-
 def tearDownModule():
     Workers.stop()
-
-
-class CeleryTest(harness.BrokerTest):
-    python = cpp = False
-
-    def setUp(self):
-        super().setUp()
-        self.app = celery.Celery("client", broker=url(), backend="rpc://")
-        self.app.conf.broker_transport_options = {"confirm_publish": True}
-        self.addCleanup(self.app.close)
-        if self.python:
-            Workers.start(PY, [sys.executable, "-m", "celery", "-A", "celery_app", "worker", "-Q",
-                               PY, "-c", "2", "-n", "py@interop", "-l", "info"])
-        if self.cpp:
-            Workers.start(CPP, [harness.program("demo_tasks"), "worker", "-Q", CPP, "-c", "2",
-                                "-n", "cpp@interop", "-l", "info"])
-
-    def signature(self, name, *args, **options):
-        queue = PY if name.startswith("py.") else CPP
-        return self.app.signature(name, args=args, options={"queue": queue, **options})
-
-    def call(self, name, *args, **options):
-        queue = PY if name.startswith("py.") else CPP
-        return self.app.send_task(name, args, queue=queue, **options)
-
-    def value(self, result, seconds=TASK_SECONDS):
-        try:
-            return result.get(timeout=seconds)
-        except celery.exceptions.TimeoutError:
-            logs = "\n".join(f"{queue}: {Workers.log(queue)}" for queue in Workers.processes)
-            self.fail(f"no result in {seconds} s; {logs}")
 
 
 class TaskCases:
@@ -266,59 +177,3 @@ class CppCallsPython(CeleryTest):
         done = self.lovage("call", "py.add", "--args", "[1,2]", "--queue", "nobody.works.here",
                            "--timeout", "1")
         self.assertEqual((done.returncode, done.stdout), (2, b""), done.stderr)
-
-
-class Prefetch(CeleryTest):
-    """A Celery worker raises and lowers its prefetch count while it consumes; how it asks for that
-    depends on what the broker calls itself."""
-
-    COUNT = 4
-
-    def setUp(self):
-        super().setUp()
-        self.queues = [self.name("prefetch") for _ in range(2)]
-
-    def start_worker(self):
-        """One process, so that it can be killed while a task sleeps."""
-        environment = {**os.environ, "LOVAGE_BROKER_URL": url(),
-                       "LOVAGE_CELERY_QUEUE": self.queues[0], "LOVAGE_CELERY_PREFIX": "prefetch",
-                       "PYTHONDONTWRITEBYTECODE": "1", "C_FORCE_ROOT": "1"}
-        process = harness.spawn(
-            [sys.executable, "-m", "celery", "-A", "celery_app", "worker", "-P", "solo", "-Q",
-             ",".join(self.queues), "-n", "prefetch@interop", "-c", "1", "--prefetch-multiplier",
-             str(self.COUNT), "--without-gossip", "--without-mingle"],
-            env=environment, cwd=HERE, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL)
-        self.addCleanup(harness.end, process, signal.SIGKILL)
-
-    def send(self, name, *args, queue=0, **options):
-        return self.app.send_task(f"prefetch.{name}", args, queue=self.queues[queue], **options)
-
-    def ready(self):
-        """Messages that are in no worker's hands."""
-        wire = self.wire()
-        wire.open(1)
-        counts = [wire.declare(1, queue, durable=True, passive=True)[1] for queue in self.queues]
-        wire.close()
-        return sum(counts)
-
-    def test_tasks_that_wait_for_their_time_do_not_stall_the_others(self):
-        waiting = 3 * self.COUNT
-        for number in range(waiting):
-            self.send("add", number, 1, countdown=3600)
-        prompt = self.send("add", 1, 2)
-        self.start_worker()
-        self.assertEqual(self.value(prompt), 3)
-        harness.wait_for(lambda: self.ready() == 0, what="the worker holds what waits")
-        self.assertEqual(self.value(self.send("add", 2, 3)), 5)
-
-    def test_count_holds_for_all_queues_of_a_worker_together(self):
-        first = self.send("add", 1, 2)
-        others = 5 * self.COUNT
-        for number in range(others):
-            self.send("sleep", 3600, queue=number % 2)
-        self.start_worker()
-        self.assertEqual(self.value(first), 3)
-        # The first one may still count: its worker acknowledges when it next looks at its socket.
-        harness.wait_for(lambda: self.ready() <= others + 1 - self.COUNT, what="a full prefetch")
-        self.assertGreaterEqual(self.ready(), others - self.COUNT)

@@ -2,30 +2,18 @@
 php-amqplib, the tools of librabbitmq. Each is used as its manual says, nothing is adapted."""
 
 import asyncio
-import os
 import pathlib
-import shutil
 import socket
 import subprocess
-import unittest
 
 import harness
 
 HERE = pathlib.Path(__file__).resolve().parent
 
 
-def need(program):
-    if shutil.which(program):
-        return
-    reason = f"{program} is not installed (scripts/bootstrap --peers)"
-    if os.environ.get("LOVAGE_REQUIRE_PEERS") == "1":
-        raise AssertionError(reason)
-    raise unittest.SkipTest(reason)
-
-
 class OtherLanguages(harness.BrokerTest):
     def session(self, *command):
-        need(command[0])
+        harness.need(command[0])
         done = subprocess.run([*command, str(self.broker.port), self.name()], cwd=HERE,
                               capture_output=True, timeout=60, check=False)
         self.assertEqual((done.returncode, done.stdout.decode()), (0, "ok\n"),
@@ -40,7 +28,7 @@ class OtherLanguages(harness.BrokerTest):
 
 class LibrabbitmqTools(harness.BrokerTest):
     def tool(self, name, *arguments, given=b""):
-        need(name)
+        harness.need(name)
         done = subprocess.run(
             [name, f"--url=amqp://guest:guest@127.0.0.1:{self.broker.port}", *arguments],
             input=given, capture_output=True, timeout=30, check=False)

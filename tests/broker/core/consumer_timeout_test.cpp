@@ -66,6 +66,23 @@ TEST_F(ConsumerTimeout, WhoIsLateGetsNothingInItsStead) {
     EXPECT_EQ(broker.status("q").ready, 1U);
 }
 
+TEST_F(ConsumerTimeout, WhoIsLateWithoutAPrefetchLimitGetsNothingUntilItHasAnswered) {
+    start_consumer(slow, 1, "q", "tag");
+    publish({"a", "b"});
+    EXPECT_EQ(slow.expect_bodies(1, 2), (bodies{"a", "b"}));
+    for (int i = 0; i < 3; ++i) {
+        broker.advance(milliseconds{timeout_ms + 100});
+        slow.expect_nothing();
+    }
+    EXPECT_EQ(broker.status("q").ready, 2U);
+
+    slow.ack(1, 1);
+    slow.expect_nothing();
+    slow.ack(1, 2);
+
+    EXPECT_EQ(slow.expect_bodies(1, 2), (bodies{"a", "b"}));
+}
+
 TEST_F(ConsumerTimeout, OnlyTheLateOnesOfManyAreTaken) {
     start_consumer(slow, 1, "q", "tag");
     publish({"a", "b"});

@@ -28,6 +28,14 @@ protected:
         p.expiration = ms;
         return p;
     }
+    void declare_dying_into(declare_flags dead) {
+        declare(peer, "dead", dead);
+        declare(
+            peer,
+            "q",
+            durable,
+            {{"x-dead-letter-exchange", ""}, {"x-dead-letter-routing-key", "dead"}});
+    }
     std::size_t ready(octets queue) { return broker.status(queue).ready; }
 
     broker_under_test broker;
@@ -283,21 +291,73 @@ TEST_F(DeadLetters, NackMultipleKeepsTheOrder) {
     EXPECT_EQ(get("dead").body, "c");
 }
 
-TEST_F(DeadLetters, DeadLetterIsWrittenBeforeTheOriginalIsSettled) {
-    declare(peer, "dead", durable);
-    declare(
-        peer,
-        "q",
-        durable,
-        {{"x-dead-letter-exchange", ""}, {"x-dead-letter-routing-key", "dead"}});
+TEST_F(DeadLetters, OneRecordMovesWhatWasRefused) {
+    declare_dying_into(durable);
     peer.publish(1, {"", "q", "m", persistent()});
     peer.send(1, get_from("q"));
     peer.expect_get_ok(1);
     broker.journal.records.clear();
     peer.nack(1, 1, false);
-    ASSERT_EQ(broker.journal.records.size(), 3U);
-    EXPECT_EQ(broker.journal.records[0], "published 2 1");
-    EXPECT_EQ(broker.journal.records[1], "settled 2 1");
+    EXPECT_EQ(broker.journal.records.at(0), "published 2 1 instead of 2 1");
+    EXPECT_EQ(broker.journal.count("settled"), 0U);
+    EXPECT_EQ(broker.journal.messages.size(), 1U);
+}
+
+TEST_F(DeadLetters, OneRecordMovesWhatHasExpired) {
+    declare_dying_into(durable);
+    peer.publish(1, {"", "q", "m", expires("5")});
+    broker.journal.records.clear();
+    broker.advance(milliseconds{5});
+    EXPECT_EQ(broker.journal.records.at(0), "published 2 1 instead of 2 1");
+    EXPECT_EQ(broker.journal.count("settled"), 0U);
+}
+
+TEST_F(DeadLetters, WhatGoesWhereNothingLastsIsSettledByItself) {
+    declare_dying_into({});
+    peer.publish(1, {"", "q", "m", persistent()});
+    refuse("q");
+    EXPECT_EQ(broker.journal.count("settled 2 1"), 1U);
+    EXPECT_EQ(broker.journal.messages.size(), 0U);
+    EXPECT_EQ(ready("dead"), 1U);
+}
+
+TEST_F(DeadLetters, WhatNothingHeldTakesNoPlace) {
+    declare_dying_into(durable);
+    peer.publish(1, {"", "q", "m"});
+    refuse("q");
+    EXPECT_EQ(broker.journal.messages.size(), 0U);
+    declare(
+        peer,
+        "full",
+        durable,
+        {{"x-max-length", std::int32_t{0}},
+         {"x-overflow", "reject-publish-dlx"},
+         {"x-dead-letter-exchange", ""},
+         {"x-dead-letter-routing-key", "dead"}});
+    peer.publish(1, {"", "full", "m", persistent()});
+    EXPECT_EQ(ready("dead"), 2U);
+    EXPECT_EQ(broker.journal.count("settled"), 0U);
+}
+
+TEST_F(DeadLetters, OneRecordMovesToADelayedExchangeAndOutOfIt) {
+    auto later = declare_exchange("later", "x-delayed-message", durable);
+    later.arguments = table{{"x-delayed-type", "fanout"}};
+    peer.send(1, later);
+    peer.expect<amqp::exchange::declare_ok>(1);
+    declare(peer, "q", durable, {{"x-dead-letter-exchange", "later"}});
+    bind("q", "later", "");
+    auto delayed = persistent();
+    delayed.headers = table{{"x-delay", std::int32_t{100}}};
+    peer.publish(1, {"", "q", "m", delayed});
+    refuse("q");
+    EXPECT_EQ(broker.journal.count("published 2 2 instead of 1 1"), 1U);
+
+    broker.advance(milliseconds{100});
+
+    EXPECT_EQ(broker.journal.count("published 3 1 instead of 2 2"), 1U);
+    EXPECT_EQ(broker.journal.count("settled"), 0U);
+    EXPECT_EQ(get("q").body, "m");
+    EXPECT_EQ(broker.journal.messages.size(), 0U);
 }
 
 TEST_F(DeadLetters, PurgeAndDeleteDeadLetterNothing) {

@@ -107,6 +107,24 @@ TEST_F(Deduplication, TableIsBoundedAndTheOldestGoes) {
     EXPECT_EQ(ready(), 4U);  // a, b, c, and a again
 }
 
+TEST_F(Deduplication, LongKeysTakeTheRoomOfOthers) {
+    make_queue({{"x-cache-size", std::int32_t{4}}});
+    publish("a");
+    publish(std::string(510, 'l') + "1");
+    publish(std::string(510, 'l') + "2");  // for both there is room, beside "a" no more
+    publish("a");
+    EXPECT_EQ(ready(), 4U);
+    publish(std::string(510, 'l') + "2");
+    publish("a");
+    EXPECT_EQ(ready(), 4U);
+
+    publish(std::string(100'000, 'x'));  // more than there is for all: the only one then
+    publish(std::string(100'000, 'x'));
+    EXPECT_EQ(ready(), 5U);
+    publish("a");
+    EXPECT_EQ(ready(), 6U);
+}
+
 TEST_F(Deduplication, NumbersAreTheSameInEveryWidthAndNotTheirText) {
     make_queue();
     publish(std::int8_t{1});

@@ -1,6 +1,6 @@
 // Rows 154 to 179: consumers, basic.get, acknowledgements, prefetch.
 #include "framework/amqp/capabilities.hpp"
-#include "tests/broker/core/harness.hpp"
+#include "tests/broker/core/one_queue.hpp"
 
 namespace lovage::broker::test {
 namespace {
@@ -9,24 +9,7 @@ using bodies = std::vector<std::string>;
 using amqp::basic::cancel;
 using amqp::basic::cancel_ok;
 
-class Delivery : public testing::Test {
-protected:
-    void publish(std::initializer_list<const char*> texts, const std::string& to = "q") {
-        for (const char* text : texts) {
-            peer.publish(1, {"", to, text, persistent()});
-        }
-    }
-    void limit(client& whose, std::uint16_t count, bool global = false) {
-        whose.send(1, prefetch(count, global));
-        whose.expect<amqp::basic::qos_ok>(1);
-    }
-
-    void SetUp() override { declare(peer, "q", durable); }
-
-    broker_under_test broker;
-    client& peer = broker.connect();
-    client& other = broker.connect();
-};
+class Delivery : public one_queue {};
 
 TEST_F(Delivery, ConsumeOkComesBeforeTheFirstDelivery) {
     publish({"a"});

@@ -78,7 +78,10 @@ void fake_journal::unbound(const binding_definition& what) {
     ++last_;
 }
 
-journal_location fake_journal::published(const message& what, std::span<const holding> in) {
+journal_location fake_journal::published(
+    const message& what,
+    std::span<const holding> in,
+    std::optional<held_copy> instead_of) {
     std::string record = "published " + std::to_string(what.id());
     held_message held;
     for (const holding& each : in) {
@@ -90,6 +93,13 @@ journal_location fake_journal::published(const message& what, std::span<const ho
     }
     if (in.empty()) {
         complain("published without a queue: " + std::to_string(what.id()));
+    }
+    if (instead_of) {
+        record +=
+            " instead of " + text(instead_of->queue) + " " + std::to_string(instead_of->message);
+        if (held_message* gone = find_held("instead of", instead_of->queue, instead_of->message)) {
+            gone->holders.erase(instead_of->queue);
+        }
     }
     held.location = write(std::move(record));
     held.exchange = what.exchange();
@@ -105,9 +115,13 @@ journal_location fake_journal::delay_line_declared(queue_id id, octets vhost, oc
     return queue_declared({id, vhost, "", false, exchange, 0});
 }
 
-journal_location fake_journal::delayed(const message& what, queue_id line, std::uint64_t due_ms) {
+journal_location fake_journal::delayed(
+    const message& what,
+    queue_id line,
+    std::uint64_t due_ms,
+    std::optional<held_copy> instead_of) {
     const holding in{line, 0, false};
-    const journal_location at = published(what, {&in, 1});
+    const journal_location at = published(what, {&in, 1}, instead_of);
     messages[what.id()].due_ms = due_ms;
     return at;
 }
@@ -123,6 +137,20 @@ void fake_journal::forgotten(const dedup_mark& what) {
         "forgotten " + text(what.queue) + " " + std::string(what.exchange) + " " +
         std::string(what.key));
     ++last_;
+}
+
+journal_location fake_journal::setting_put(octets key, octets value) {
+    const journal_location at = write("setting_put " + std::string(key));
+    settings[std::string(key)] = {std::string(value), at};
+    return at;
+}
+
+void fake_journal::setting_erased(octets key) {
+    records.push_back("setting_erased " + std::string(key));
+    ++last_;
+    if (settings.erase(std::string(key)) == 0) {
+        complain("setting_erased of an unknown key " + std::string(key));
+    }
 }
 
 fake_journal::held_message* fake_journal::find_held(octets call, queue_id queue, message_id id) {

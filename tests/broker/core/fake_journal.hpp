@@ -41,11 +41,20 @@ public:
     void exchange_deleted(octets vhost, octets name) override;
     journal_location bound(const binding_definition& what) override;
     void unbound(const binding_definition& what) override;
-    journal_location published(const message& what, std::span<const holding> in) override;
+    journal_location published(
+        const message& what,
+        std::span<const holding> in,
+        std::optional<held_copy> instead_of) override;
     journal_location delay_line_declared(queue_id id, octets vhost, octets exchange) override;
-    journal_location delayed(const message& what, queue_id line, std::uint64_t due_ms) override;
+    journal_location delayed(
+        const message& what,
+        queue_id line,
+        std::uint64_t due_ms,
+        std::optional<held_copy> instead_of) override;
     journal_location remembered(const dedup_mark& what) override;
     void forgotten(const dedup_mark& what) override;
+    journal_location setting_put(octets key, octets value) override;
+    void setting_erased(octets key) override;
     void settled(queue_id queue, message_id id) override;
     void returned(queue_id queue, message_id id, std::uint32_t delivery_count) override;
     void delivered(queue_id queue, message_id id) override;
@@ -67,6 +76,7 @@ public:
     std::vector<std::string> records;  ///< every call, e.g. "settled 1 7"
     std::map<message_id, held_message> messages;
     std::map<queue_id, queue_record> queues;
+    std::map<std::string, std::pair<std::string, journal_location>> settings;
 
 private:
     journal_location write(std::string record);

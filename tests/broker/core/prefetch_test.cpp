@@ -1,29 +1,12 @@
 // How many deliveries may be open: basic.qos with RabbitMQ's meaning and with the standard's.
-#include "tests/broker/core/harness.hpp"
+#include "tests/broker/core/one_queue.hpp"
 
 namespace lovage::broker::test {
 namespace {
 
 using bodies = std::vector<std::string>;
 
-class PrefetchCount : public testing::Test {
-protected:
-    void publish(std::initializer_list<const char*> texts, const std::string& to = "q") {
-        for (const char* text : texts) {
-            peer.publish(1, {"", to, text, persistent()});
-        }
-    }
-    void limit(client& whose, std::uint16_t count, bool global = false) {
-        whose.send(1, prefetch(count, global));
-        whose.expect<amqp::basic::qos_ok>(1);
-    }
-
-    void SetUp() override { declare(peer, "q", durable); }
-
-    broker_under_test broker;
-    client& peer = broker.connect();
-    client& other = broker.connect();
-};
+class PrefetchCount : public one_queue {};
 
 TEST_F(PrefetchCount, PrefetchHoldsForConsumersStartedAfterwards) {
     start_consumer(peer, 1, "q", "before");

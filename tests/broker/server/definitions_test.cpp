@@ -7,7 +7,9 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <functional>
+#include <set>
 
 namespace lovage::broker::test {
 namespace {
@@ -195,6 +197,32 @@ TEST_F(Restart, KeepsWhatWasTakenLately) {
     publish("once", "b");
     EXPECT_EQ(client().queue_status("q").messages, 1U);
     EXPECT_EQ(client().queue_status("plain").messages, 2U);
+}
+
+TEST_F(Restart, KeepsWhatDiedInOneQueueOnly) {
+    queue_options options;
+    options.arguments = {{"x-dead-letter-exchange", ""}, {"x-dead-letter-routing-key", "dead"}};
+    client().declare_queue("q", options);
+    client().declare_queue("dead");
+    for (const char* body : {"refused", "kept", "expired"}) {
+        message what(body);
+        if (what.body == "expired") {
+            what.expiration = std::chrono::milliseconds{1};
+        }
+        client().publish("", "q", what);
+    }
+    client().get("q")->reject();
+    ASSERT_TRUE(eventually([&] { return client().queue_status("dead").messages == 2; }));
+
+    restart();
+
+    EXPECT_EQ(client().queue_status("dead").messages, 2U);
+    EXPECT_EQ(take("q"), "kept");
+    EXPECT_EQ(take("q"), "nothing");
+    restart();
+    const std::set<std::string> dead{take("dead"), take("dead")};
+    EXPECT_EQ(dead, (std::set<std::string>{"expired", "refused"}));
+    EXPECT_EQ(take("dead"), "nothing");
 }
 
 TEST_F(Restart, KeepsPrioritiesAndLimits) {
