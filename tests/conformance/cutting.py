@@ -15,7 +15,7 @@ TIMED = re.compile(r"ttl|expir|\bwait\b|timeout|delay|restart|alarm|\bdropped af
 
 
 def may_be_cut(scenario, target):
-    if any(step.verb in ("shutdown", "restart") for step in scenario.steps):
+    if any(step.verb in ("shutdown", "restart", "alarm") for step in scenario.steps):
         return False
     return target == "memory" or not (
         scenario.slow or any(TIMED.search(step.text) for step in scenario.steps))

@@ -177,9 +177,10 @@ class LovageBroker:
 
 class RabbitNode:
     """A RabbitMQ node that shares nothing with one the machine may run: own port mapper, cookie,
-    folders and ports, no plugins."""
+    folders and ports, no plugins unless management is asked for. It can be ended and started
+    again on the same data."""
 
-    def __init__(self):
+    def __init__(self, with_management=False):
         scripts = sorted(glob.glob("/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server"))
         self.epmd_program = shutil.which("epmd")
         if not scripts or not self.epmd_program:
@@ -187,7 +188,7 @@ class RabbitNode:
         self.script = scripts[-1]
         self.home = tempfile.mkdtemp(prefix="lovage-rabbit-")
         self.port = free_port()
-        self.management = None
+        self.management = free_port() if with_management else None
         self.epmd = None
         self.process = None
 
@@ -196,9 +197,12 @@ class RabbitNode:
         epmd_port = free_port()
         (home / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
-            "disk_free_limit.absolute = 1MB\nlog.file.level = info\n", encoding="ascii")
+            + (f"management.tcp.port = {self.management}\nmanagement.tcp.ip = 127.0.0.1\n"
+               if self.management else "")
+            + "disk_free_limit.absolute = 1MB\nlog.file.level = info\n", encoding="ascii")
         (home / "env.conf").write_text("", encoding="ascii")
-        (home / "plugins").write_text("[].\n", encoding="ascii")
+        plugins = "[rabbitmq_management]" if self.management else "[]"
+        (home / "plugins").write_text(plugins + ".\n", encoding="ascii")
         environment = {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": self.home, "LANG": "C.UTF-8",
             "ERL_EPMD_PORT": str(epmd_port), "ERL_EPMD_ADDRESS": "127.0.0.1",
@@ -241,7 +245,8 @@ class RabbitNode:
     def alive(self):
         return self.process.poll() is None
 
-    def close(self):
+    def stop(self):
+        """Ends the node in order; start() goes on with its data."""
         if self.process:
             # The node's session is its own: the shell, the virtual machine and its helpers.
             with contextlib.suppress(ProcessLookupError):
@@ -257,8 +262,13 @@ class RabbitNode:
             self.guard.kill()
             self.guard.wait()
             self.guard.stdin.close()
+            self.process = None
         if self.epmd:
             end(self.epmd, signal.SIGKILL)
+            self.epmd = None
+
+    def close(self):
+        self.stop()
         shutil.rmtree(self.home, ignore_errors=True)
 
 
