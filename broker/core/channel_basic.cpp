@@ -81,16 +81,16 @@ fault channel::on(const amqp::basic::consume& in) {
     if (in.queue == reply_to_name) {
         return consume_replies(in);
     }
-    queue* source = nullptr;
-    if (fault wrong = find_accessible_queue(in.queue, source)) {
-        return wrong;
-    }
     std::string tag{in.consumer_tag};
     if (tag.empty()) {
         tag = engine_.generated_name("amq.ctag-");
     }
     if (fault used = check_new_tag(tag)) {
         return used;
+    }
+    queue* source = nullptr;
+    if (fault wrong = find_accessible_queue(in.queue, source)) {
+        return wrong;
     }
     std::int64_t priority = 0;
     if (fault wrong = read_priority(in.arguments, *source, priority)) {

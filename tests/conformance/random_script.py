@@ -122,18 +122,26 @@ class Script:
         """One operation, mostly a single step."""
         connection = self.random.choice(CONNECTIONS)
         if self.chance(0.015):
-            return [f"{connection} {self.one('closes', 'vanishes')}"]
+            return [*self.without_consumers(connection, *CHANNELS),
+                    f"{connection} {self.one('closes', 'vanishes')}"]
         if self.chance(0.02):
             return self.transaction(f"{connection}.3")
         peer = f"{connection}.{self.random.choice(CHANNELS)}"
         if self.chance(0.015):
-            return [f"{peer} channel.close 200 bye"]
+            return [*self.without_consumers(connection, int(peer[-1])),
+                    f"{peer} channel.close 200 bye"]
         kinds = {self.publish: 30, self.settle: 14, self.get: 10, self.declare_queue: 10,
                  self.declare_exchange: 4, self.bind: 9, self.bind_exchange: 3, self.delete: 3,
                  self.purge: 1, self.consume: 7, self.cancel: 3, self.recover: 1, self.qos: 3,
                  self.confirm: 1}
         made = self.random.choices(list(kinds), list(kinds.values()))[0]
         return [f"{peer} {made()}"]
+
+    @staticmethod
+    def without_consumers(connection, *channels):
+        """A channel that goes with consumers: RabbitMQ may send them what it gives back itself."""
+        return [f"{connection}.{channel} basic.cancel {tag}"
+                for channel in channels for tag in CONSUMERS]
 
     def transaction(self, peer):
         """On a channel of its own, without a step of others in between: lovage routes at the

@@ -83,6 +83,8 @@ class World:
         if step.method.name == "basic.publish":
             octets += self.player.content_octets(session, step.channel, step.method)
         session.send(octets)
+        if step.method.name == "channel.close":
+            session.open_channels.discard(step.channel)
 
     def expect_effects(self, place, method):
         """What the step does to the tags that later steps choose from."""

@@ -170,10 +170,6 @@ class LovageBroker:
         """Ends it in order; returns its exit status."""
         return end(self.process)
 
-    def restart(self):
-        self.stop()
-        self.start()
-
     def close(self):
         if self.process:
             self.stop()
@@ -183,9 +179,10 @@ class LovageBroker:
 
 class RabbitNode:
     """A RabbitMQ node that shares nothing with one the machine may run: own port mapper, cookie,
-    folders and ports, no plugins."""
+    folders and ports, no plugins unless management is asked for. It can be ended and started
+    again on the same data."""
 
-    def __init__(self):
+    def __init__(self, with_management=False):
         scripts = sorted(glob.glob("/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server"))
         self.epmd_program = shutil.which("epmd")
         if not scripts or not self.epmd_program:
@@ -193,7 +190,7 @@ class RabbitNode:
         self.script = scripts[-1]
         self.home = tempfile.mkdtemp(prefix="lovage-rabbit-")
         self.port = free_port()
-        self.management = None
+        self.management = free_port() if with_management else None
         self.epmd = None
         self.process = None
 
@@ -202,10 +199,13 @@ class RabbitNode:
         epmd_port = free_port()
         (home / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
-            f"disk_free_limit.absolute = {DISK_FREE_LIMIT}\nlog.file.level = info\n",
+            + (f"management.tcp.port = {self.management}\nmanagement.tcp.ip = 127.0.0.1\n"
+               if self.management else "")
+            + f"disk_free_limit.absolute = {DISK_FREE_LIMIT}\nlog.file.level = info\n",
             encoding="ascii")
         (home / "env.conf").write_text("", encoding="ascii")
-        (home / "plugins").write_text("[].\n", encoding="ascii")
+        plugins = "[rabbitmq_management]" if self.management else "[]"
+        (home / "plugins").write_text(plugins + ".\n", encoding="ascii")
         self.environment = {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": self.home, "LANG": "C.UTF-8",
             "ERL_EPMD_PORT": str(epmd_port), "ERL_EPMD_ADDRESS": "127.0.0.1",
@@ -253,12 +253,6 @@ class RabbitNode:
         if done.returncode != 0:
             raise AssertionError(f"rabbitmqctl {arguments}: {done.stdout.decode()}")
 
-    def restart(self):
-        """The broker, not the virtual machine that it runs in."""
-        self.control("stop_app")
-        self.control("start_app")
-        wait_for(self._answers, START_SECONDS, "RabbitMQ answers")
-
     def disk_alarm(self, on):
         self.control("set_disk_free_limit", "1000000GB" if on else DISK_FREE_LIMIT)
 
@@ -275,7 +269,8 @@ class RabbitNode:
     def alive(self):
         return self.process.poll() is None
 
-    def close(self):
+    def stop(self):
+        """Ends the node in order; start() goes on with its data."""
         if self.process:
             # The node's session is its own: the shell, the virtual machine and its helpers.
             with contextlib.suppress(ProcessLookupError):
@@ -291,8 +286,13 @@ class RabbitNode:
             self.guard.kill()
             self.guard.wait()
             self.guard.stdin.close()
+            self.process = None
         if self.epmd:
             end(self.epmd, signal.SIGKILL)
+            self.epmd = None
+
+    def close(self):
+        self.stop()
         shutil.rmtree(self.home, ignore_errors=True)
 
 
