@@ -195,7 +195,8 @@ NOTHING = {"s": Word(""), "S": Word(""), "F": Table([])}
 
 
 def match_event(event, expected, names, without=()):
-    """Headers named in `without` are left out of what came. `expected` is a language.Method: everything that it does not name must be zero or empty."""
+    """`expected` is a language.Method: everything that it does not name must be zero or empty.
+    Headers named in `without` are left out of what came."""
     if event.name != expected.name:
         wrong("the method", expected.name, event)
     if event.name not in spec.SPEC:
