@@ -64,6 +64,9 @@ fault channel::on(const amqp::basic::qos& in) {
         consumers_ready();
     } else {
         prefetch_new_ = in.prefetch_count;
+        // As RabbitMQ, where both limits apply only if the channel's is set last.
+        prefetch_channel_ = 0;
+        consumers_ready();
     }
     send(amqp::basic::qos_ok{});
     return no_fault;
