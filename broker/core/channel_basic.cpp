@@ -64,6 +64,9 @@ fault channel::on(const amqp::basic::qos& in) {
         consumers_ready();
     } else {
         prefetch_new_ = in.prefetch_count;
+        // As RabbitMQ, where both limits apply only if the channel's is set last.
+        prefetch_channel_ = 0;
+        consumers_ready();
     }
     send(amqp::basic::qos_ok{});
     return no_fault;
@@ -81,6 +84,13 @@ fault channel::on(const amqp::basic::consume& in) {
     if (in.queue == reply_to_name) {
         return consume_replies(in);
     }
+    std::string tag{in.consumer_tag};
+    if (tag.empty()) {
+        tag = engine_.generated_name("amq.ctag-");
+    }
+    if (fault used = check_new_tag(tag)) {
+        return used;
+    }
     std::string name;
     if (fault wrong = resolve_queue(in.queue, name)) {
         return wrong;
@@ -91,13 +101,6 @@ fault channel::on(const amqp::basic::consume& in) {
     queue* source = nullptr;
     if (fault wrong = find_accessible_queue(name, source)) {
         return wrong;
-    }
-    std::string tag{in.consumer_tag};
-    if (tag.empty()) {
-        tag = engine_.generated_name("amq.ctag-");
-    }
-    if (fault used = check_new_tag(tag)) {
-        return used;
     }
     std::int64_t priority = 0;
     if (fault wrong = read_priority(in.arguments, *source, priority)) {

@@ -176,11 +176,11 @@ fault channel::on(const amqp::queue::delete_& in) {
     deleted_queue left;
     if (!wrong) {
         const std::string place = "queue '" + there->name() + "' in vhost '" + home_.name() + "' ";
-        if (in.if_unused && !there->consumers().empty()) {
-            return channel_fault(amqp::reply_code::precondition_failed, place + "in use");
-        }
         if (in.if_empty && there->ready_count() != 0) {
             return channel_fault(amqp::reply_code::precondition_failed, place + "not empty");
+        }
+        if (in.if_unused && !there->consumers().empty()) {
+            return channel_fault(amqp::reply_code::precondition_failed, place + "in use");
         }
         left = engine_.delete_queue(*there);
     }

@@ -49,6 +49,9 @@ std::string printed_value(const amqp::field_value& value) {
     if (const auto* time = value.as<amqp::timestamp>()) {
         return std::to_string(time->seconds);
     }
+    if (const auto* bytes = value.as<amqp::byte_array>()) {
+        return std::string(bytes->octets);
+    }
     return std::string(value.type_name());
 }
 

@@ -23,7 +23,7 @@ constexpr std::int64_t priority_bound = 255;
 constexpr dedup_limits queue_dedup_limits{100'000, 600'000};
 
 /// Other types of queue have these: RabbitMQ refuses them where they would do nothing.
-constexpr std::array<octets, 1> unknown_to_classic{"x-max-age"};
+constexpr std::array<octets, 2> unknown_to_classic{"x-max-age", "x-queue-leader-locator"};
 constexpr std::array<octets, 4> unknown_to_quorum{
     "x-max-priority",
     "x-queue-mode",

@@ -102,7 +102,8 @@ class Run:
     def play(self):
         """Scenarios that agree, and that are not for this target or wait for something."""
         played = [scenario for scenario in self.scenarios
-                  if not scenario.pending and self.target.name in scenario.targets]
+                  if self.target.name in scenario.targets
+                  and not (scenario.pending and self.target.name != "rabbitmq")]
         played.sort(key=disturbs_others)
         with concurrent.futures.ThreadPoolExecutor(len(played) or 1) as pool:
             waits = {}
@@ -129,7 +130,7 @@ class Run:
     def cut(self, memory, most):
         """Cuts that agree; those that are too slow for this target are left out."""
         places = [(scenario, count) for scenario in self.agreed
-                  if {"memory", self.target.name} <= set(scenario.targets)
+                  if not scenario.pending and {"memory", self.target.name} <= set(scenario.targets)
                   and may_be_cut(scenario, self.target.name)
                   and (self.target.name != "rabbitmq" or not scenario.differs)
                   for count in range(1, len(scenario.steps_for(self.target.name)) + 1)]

@@ -198,8 +198,8 @@ def read_step(line, text):
     first, _, more = rest.partition(" ")
     if first in ("wait", "consumer_timeout"):
         step.verb, step.ms = first, milliseconds(more)
-    elif first in ("restart", "shutdown", "user", "permissions", "vhost", "limit", "delete",
-                   "policy", "alarm"):
+    elif first in ("restart", "shutdown", "user", "permissions", "topic", "vhost", "limit",
+                   "delete", "alarm"):
         step.verb = first
         step.values, step.options, _, _ = items(Scanner(more))
     else:

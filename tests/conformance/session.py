@@ -180,8 +180,19 @@ class Session:
         for channel in channels:
             self.send_method(channel, "channel.flow", True)
         for channel in channels:
-            if channel in self.open_channels:
-                self.next_named(channel, "channel.flow_ok", seconds)
+            self.until_flow_ok(channel, seconds)
+
+    def until_flow_ok(self, channel, seconds):
+        """Takes it out; a channel or connection that is being closed does not send it any more."""
+        deadline = time.monotonic() + seconds
+        while channel in self.open_channels and not self.ended:
+            for event in self.events[channel]:
+                if event.name == "channel.flow_ok":
+                    self.events[channel].remove(event)
+                    return
+            left = deadline - time.monotonic()
+            if not self.pump(max(left, 0)) and (left <= 0 or self.link.is_instant):
+                raise Mismatch(f"{self.name}.{channel} does not answer")
 
     def waiting(self):
         """[(channel, event)] that no step has asked for."""

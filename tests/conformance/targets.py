@@ -2,6 +2,9 @@
 and RabbitMQ over loopback. Each gives links (see session.Session), passes time, and can be made
 clean again for the next scenario."""
 
+import base64
+import http.client
+import json
 import select
 import socket
 import subprocess
@@ -186,11 +189,6 @@ class SocketTarget:
     def now(self):
         return time.monotonic()
 
-    def restart(self):
-        """In order; what is to outlive it does."""
-        self.broker.restart()
-        self._control = None
-
     def alarm(self, on):
         self.disturbed = True
         self.broker.disk_alarm(on)
@@ -223,6 +221,24 @@ class SocketTarget:
             return False
         return True
 
+    def restart(self):
+        """In order; what is to outlive it does."""
+        self._control = None
+        self.broker.stop()
+        self.broker.start()
+
+    def api(self, method, path, body=None, headers=()):
+        """A request to the management API; what is not there to be deleted is no error."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.broker.management, WAIT_SECONDS)
+        connection.request(method, "/api/" + path, None if body is None else json.dumps(body), {
+            "Authorization": "Basic " + base64.b64encode(b"guest:guest").decode(),
+            "Content-Type": "application/json", **dict(headers)})
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        if answer.status >= 300 and not (method == "DELETE" and answer.status == 404):
+            raise Mismatch(f"{method} {path}: {answer.status} {text!r}")
+
     def close(self):
         self.broker.close()
 
@@ -232,7 +248,7 @@ def make_target(name):
         return MemoryTarget()
     if name == "lovage":
         return SocketTarget(name, harness.LovageBroker())
-    return SocketTarget(name, harness.RabbitNode())
+    return SocketTarget(name, harness.RabbitNode(with_management=True))
 
 
 __all__ = ["make_target", "wire"]

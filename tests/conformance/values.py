@@ -224,12 +224,7 @@ def raw_octets(items, names):
     out = b""
     for item in items:
         if isinstance(item, Typed):
-            out += {"s": lambda v: wire.shortstr(octets_of(text_of(v, names))),
-                    "S": lambda v: wire.longstr(octets_of(text_of(v, names))),
-                    "H": lambda v: struct.pack(">H", integer_of(v, names)),
-                    "I": lambda v: struct.pack(">I", integer_of(v, names)),
-                    "Q": lambda v: struct.pack(">Q", integer_of(v, names))}[item.letter](
-                        item.inner[0])
+            out += encode_raw(item.letter, item.inner, names)
         elif isinstance(item, Table):
             out += encode_table(item, names)
         elif isinstance(item, Word) and not item.quoted:
@@ -237,6 +232,15 @@ def raw_octets(items, names):
         else:
             out += octets_of(text_of(item, names))
     return out
+
+
+def encode_raw(letter, inner, names):
+    """s(...) and S(...) hold a word or further octets; H(n), I(n), Q(n) a number."""
+    if letter in "sS":
+        word = len(inner) == 1 and isinstance(inner[0], Word)
+        octets = octets_of(text_of(inner[0], names)) if word else raw_octets(inner, names)
+        return wire.shortstr(octets) if letter == "s" else wire.longstr(octets)
+    return struct.pack({"H": ">H", "I": ">I", "Q": ">Q"}[letter], integer_of(inner[0], names))
 
 
 def encode_table(value, names):

@@ -194,10 +194,6 @@ class LovageBroker:
         """Ends it in order; returns its exit status."""
         return end(self.process)
 
-    def restart(self):
-        self.stop()
-        self.start()
-
     def close(self):
         if self.process:
             self.stop()
@@ -207,9 +203,10 @@ class LovageBroker:
 
 class RabbitNode:
     """A RabbitMQ node that shares nothing with one the machine may run: own port mapper, cookie,
-    folders and ports, no plugins but management where a module asks for it."""
+    folders and ports, no plugins but management where it is asked for. It can be ended and started
+    again on the same data."""
 
-    def __init__(self):
+    def __init__(self, with_management=False):
         scripts = sorted(glob.glob("/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server"))
         self.epmd_program = shutil.which("epmd")
         if not scripts or not self.epmd_program:
@@ -217,7 +214,8 @@ class RabbitNode:
         self.script = scripts[-1]
         self.home = tempfile.mkdtemp(prefix="lovage-rabbit-")
         self.port = free_port()
-        self.management = free_port() if Options.management else None
+        wanted = with_management or Options.management
+        self.management = free_port() if wanted else None
         self.epmd = None
         self.process = None
 
@@ -285,11 +283,6 @@ class RabbitNode:
         except OSError:
             return False
 
-    def restart(self):
-        """The broker, not the virtual machine that it runs in."""
-        self.ctl("stop_app")
-        self.ctl("start_app")
-        wait_for(self._answers, START_SECONDS, "RabbitMQ answers")
 
     def disk_alarm(self, on):
         self.ctl("set_disk_free_limit", "1000000GB" if on else DISK_FREE_LIMIT)
@@ -307,7 +300,8 @@ class RabbitNode:
     def alive(self):
         return self.process.poll() is None
 
-    def close(self):
+    def stop(self):
+        """Ends the node in order; start() goes on with its data."""
         if self.process:
             # The node's session is its own: the shell, the virtual machine and its helpers.
             with contextlib.suppress(ProcessLookupError):
@@ -323,8 +317,13 @@ class RabbitNode:
             self.guard.kill()
             self.guard.wait()
             self.guard.stdin.close()
+            self.process = None
         if self.epmd:
             end(self.epmd, signal.SIGKILL)
+            self.epmd = None
+
+    def close(self):
+        self.stop()
         shutil.rmtree(self.home, ignore_errors=True)
 
 

@@ -142,3 +142,47 @@ class PublisherConfirms(harness.BrokerTest):
 
         self.assertEqual(sum(settled), 3000)
         self.assertEqual(wire.call(1, "queue.delete", 0, queue, False, False, False), [3000])
+
+
+class Connections(harness.BrokerTest):
+    def test_wrong_password_is_told(self):
+        with self.assertRaises(pika.exceptions.ProbableAuthenticationError):
+            self.connect(credentials=pika.PlainCredentials("guest", "wrong"))
+
+    def test_heartbeats_alone_keep_a_connection(self):
+        connection = self.connect(heartbeat=1)
+        connection.sleep(5)
+        connection.channel()
+
+    def test_closing_is_clean(self):
+        connection = self.connect()
+        connection.channel()
+        connection.close(reply_code=200, reply_text="Normal shutdown")
+        self.assertTrue(connection.is_closed)
+
+    def test_many_channels(self):
+        connection = self.connect()
+        channels = [connection.channel() for _ in range(200)]
+        queue = channels[0].queue_declare("", exclusive=True).method.queue
+        for number, channel in enumerate(channels):
+            channel.basic_publish("", queue, str(number).encode())
+        harness.wait_for(lambda: self.count(channels[0], queue) == 200, what="all 200")
+
+
+class LargeMessages(harness.BrokerTest):
+    def test_bodies_of_many_frames(self):
+        channel = self.channel()
+        queue = channel.queue_declare(self.name(), exclusive=True).method.queue
+        channel.confirm_delivery()
+        bodies = [bytes([number]) * (5 * 1024 * 1024 + number) for number in range(3)]
+        for body in bodies:
+            channel.basic_publish("", queue, body, pika.BasicProperties(delivery_mode=2))
+        self.assertTrue([body for _, _, body in self.gets(channel, queue, 3)] == bodies)
+
+    def test_thousands_of_headers(self):
+        channel = self.channel()
+        queue = channel.queue_declare(self.name(), exclusive=True).method.queue
+        headers = {f"header-{number}": number for number in range(5000)}
+        channel.basic_publish("", queue, b"x", pika.BasicProperties(headers=headers))
+        (_, properties, _), = self.gets(channel, queue)
+        self.assertEqual(properties.headers, headers)

@@ -266,6 +266,12 @@ TEST_F(Quorum, ArgumentsOfOtherTypesAreRefused) {
         durable,
         {{"x-max-age", "1D"}},
         "invalid arg 'x-max-age' for queue 'q' in vhost '/' of queue type rabbit_classic_queue");
+    refused(
+        "q",
+        durable,
+        {{"x-queue-leader-locator", "balanced"}},
+        "invalid arg 'x-queue-leader-locator' for queue 'q' in vhost '/' of queue type "
+        "rabbit_classic_queue");
 }
 
 TEST_F(Quorum, IsAnotherQueueThanAClassicOne) {

@@ -31,11 +31,11 @@ TEST_F(Delivery, EmptyTagIsGenerated) {
     EXPECT_EQ(tag.size(), 9U + 22U);
 }
 
-TEST_F(Delivery, TagInUseIs530) {
+TEST_F(Delivery, TagInUseIs530AlsoForAMissingQueue) {
     start_consumer(peer, 1, "q", "tag");
     peer.open_channel(2);
     start_consumer(peer, 2, "q", "tag");
-    peer.send(1, consume("q", "tag"));
+    peer.send(1, consume("missing", "tag"));
     peer.expect_connection_error({60, 20}, "530 attempt to reuse consumer tag 'tag'");
 }
 

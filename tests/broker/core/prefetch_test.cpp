@@ -98,6 +98,18 @@ TEST_F(PrefetchCount, GlobalPrefetchLimitsTheChannelAtOnce) {
     peer.expect_delivery(1);
 }
 
+TEST_F(PrefetchCount, LaterPrefetchOfConsumersLiftsTheGlobalOne) {
+    limit(peer, 3);
+    limit(peer, 2, true);
+    start_consumer(peer, 1, "q", "tag");
+    publish({"a", "b", "c", "d"});
+    EXPECT_EQ(peer.expect_bodies(1, 2), (bodies{"a", "b"}));
+    peer.expect_nothing();
+    limit(peer, 1);
+    EXPECT_EQ(peer.expect_bodies(1, 1), bodies{"c"});
+    peer.expect_nothing();
+}
+
 TEST_F(PrefetchCount, GlobalPrefetchIsReleasedForTheOtherConsumers) {
     declare(peer, "r");
     limit(peer, 1, true);

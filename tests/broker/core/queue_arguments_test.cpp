@@ -168,6 +168,10 @@ TEST_F(QueueArguments, AddedChangedAndMissingAreNamed) {
         {{"x-message-ttl", std::int32_t{1000}}},
         "'x-message-ttl' for queue 'q' in vhost '/': received the value '1000' of type "
         "'signedint' but current is none");
+    differs(
+        {{"x-message-ttl", amqp::byte_array{"ab"}}},
+        "'x-message-ttl' for queue 'q' in vhost '/': received the value 'ab' of type 'binary' but "
+        "current is none");
     peer.send(1, delete_queue("q"));
     peer.expect<amqp::queue::delete_ok>(1);
     declare(peer, "q", {}, {{"x-message-ttl", std::int32_t{60000}}});

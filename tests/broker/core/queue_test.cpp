@@ -286,14 +286,20 @@ TEST_F(Queues, DeleteOfAMissingOneIsAnswered) {
     EXPECT_EQ(peer.expect<amqp::queue::delete_ok>(1).message_count, 0U);
 }
 
-TEST_F(Queues, DeleteIfUnusedIsCheckedBeforeIfEmpty) {
+TEST_F(Queues, DeleteIfEmptyIsCheckedBeforeIfUnused) {
     declare(peer, "q");
+    peer.send(1, prefetch(1));
+    peer.expect<amqp::basic::qos_ok>(1);
     start_consumer(peer, 1, "q", "c");
     for (int i = 0; i < 2; ++i) {
         peer.publish(1, {"", "q", "m"});
     }
     other.send(1, delete_queue("q", true, true));
+    other.expect_channel_error(1, {50, 40}, "406 queue 'q' in vhost '/' not empty");
+    other.send(1, delete_queue("q", true, false));
     other.expect_channel_error(1, {50, 40}, "406 queue 'q' in vhost '/' in use");
+    other.send(1, get_from("q"));
+    other.expect_get_ok(1);
     // What is not acknowledged yet does not count.
     other.send(1, delete_queue("q", false, true));
     other.expect<amqp::queue::delete_ok>(1);
