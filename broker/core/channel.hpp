@@ -157,6 +157,7 @@ private:
     void requeue_all(verdict how);
     [[nodiscard]] std::uint32_t late_at(const queue& source);
     void take_back(unacked_delivery& late);
+    void add_unacked(unacked_delivery added);
     void write_delivery(const consumer& taker, std::uint64_t tag, const queued_message& item);
     void write_content(const queued_message& item);
     void write_content(const message::parts& what);

@@ -179,7 +179,7 @@ fault channel::on(const amqp::basic::get& in) {
         open.tag = tag;
         open.source = source;
         open.item = std::move(*item);
-        unacked_.push_back(std::move(open));
+        add_unacked(std::move(open));
     }
     return no_fault;
 }
@@ -201,7 +201,7 @@ void channel::deliver(consumer& taker, queued_message item) {
         open.requeue_counts = taker.counts_requeues;
         open.late_at = late_at(*taker.source);
         open.item = std::move(item);
-        unacked_.push_back(std::move(open));
+        add_unacked(std::move(open));
     }
 }
 

@@ -4,12 +4,10 @@
 #include "broker/core/inequivalence.hpp"
 #include "broker/core/publish_properties.hpp"
 #include "broker/core/transaction.hpp"
+#include "framework/amqp/capabilities.hpp"
 
 namespace lovage::broker {
 namespace {
-
-/// Of basic.return: nothing is wrong, the broker has such a message already (decision 11).
-constexpr std::uint16_t duplicate_reply_code = 208;
 
 fault unexpected_content(octets expected) {
     return connection_fault(
@@ -154,7 +152,7 @@ void channel::answer_mandatory(const message::parts& what, const publish_outcome
         what.exchange,
         what.routing_key};
     if (outcome.duplicate) {
-        answer.reply_code = duplicate_reply_code;
+        answer.reply_code = amqp::duplicate_reply_code;
         answer.reply_text = "DUPLICATE";
     }
     send(answer);

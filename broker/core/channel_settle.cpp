@@ -74,10 +74,16 @@ void channel::settle_one(std::size_t index, verdict how) {
     }
 }
 
+void channel::add_unacked(unacked_delivery added) {
+    engine_.memory_account() += sizeof added;
+    unacked_.push_back(std::move(added));
+}
+
 void channel::trim_unacked() {
     while (!unacked_.empty() && unacked_.front().source == nullptr) {
         unacked_.pop_front();
         --settled_in_unacked_;
+        engine_.memory_account() -= sizeof(unacked_delivery);
     }
     if (settled_in_unacked_ < settled_kept_max || settled_in_unacked_ < unacked_.size() / 2) {
         return;
@@ -89,6 +95,7 @@ void channel::trim_unacked() {
             open.push_back(std::move(unacked_[i]));
         }
     }
+    engine_.memory_account() -= settled_in_unacked_ * sizeof(unacked_delivery);
     unacked_ = std::move(open);
     settled_in_unacked_ = 0;
 }
@@ -167,7 +174,7 @@ void channel::requeue_all(verdict how) {
 
 std::uint32_t channel::late_at(const queue& source) {
     const std::uint64_t timeout_ms =
-        source.settings().consumer_timeout_ms.value_or(engine_.options().consumer_timeout_ms);
+        source.rules().consumer_timeout_ms.value_or(engine_.options().consumer_timeout_ms);
     if (timeout_ms == 0) {
         return 0;
     }

@@ -335,14 +335,14 @@ void connection::written() {
         output_noted_ = true;
         owner_.output_added(*this);
     }
-    if (!congested_ && output_.size() > owner_.options().output_octets_high) {
+    if (!congested_ && output_.size() > owner_.output_octets_high()) {
         congested_ = true;
         owner_.congested(*this);
     }
 }
 
 void connection::drained(std::size_t pending) {
-    if (!congested_ || pending > owner_.options().output_octets_high / 2) {
+    if (!congested_ || pending > owner_.output_octets_high() / 2) {
         return;
     }
     congested_ = false;

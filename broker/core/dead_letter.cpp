@@ -122,8 +122,11 @@ table sorted(const table& headers) {
 }  // namespace
 
 bool vhost::dead_letter(const queue& from, const message& dead, octets reason, bool held) {
+    if (!from.rules().dead_letter_exchange) {
+        return false;  // a policy has gone while it waited
+    }
     auto properties = amqp::read_properties(dead.properties());
-    const octets exchange_name = *from.settings().dead_letter_exchange;
+    const octets exchange_name = *from.rules().dead_letter_exchange;
     exchange* through = exchange_name.empty() ? nullptr : find_exchange(exchange_name);
     if (!properties || (through == nullptr && !exchange_name.empty())) {
         return false;
@@ -145,10 +148,10 @@ bool vhost::dead_letter(const queue& from, const message& dead, octets reason, b
         headers.set("x-first-death-exchange", std::string(dead.exchange()));
     }
     publication moved;
-    const octets key = from.settings().dead_letter_routing_key
-                           ? octets{*from.settings().dead_letter_routing_key}
+    const octets key = from.rules().dead_letter_routing_key
+                           ? octets{*from.rules().dead_letter_routing_key}
                            : dead.routing_key();
-    if (from.settings().dead_letter_routing_key) {
+    if (from.rules().dead_letter_routing_key) {
         headers.erase("CC");
     } else {
         moved.copies = now.copies;

@@ -2,7 +2,6 @@
 
 #include "broker/core/connection_send.hpp"
 #include "broker/core/delay_line.hpp"
-#include "broker/core/exchange_arguments.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -227,12 +226,12 @@ void engine::dispatch_scheduled() {
 
 void engine::update_memory_alarm() {
     const auto limit = static_cast<double>(options_.memory_octets_max);
-    const auto used = static_cast<double>(memory_octets_);
+    const auto used = static_cast<double>(memory_octets());
     if (memory_alarm_ ? used < alarm_ends_at * limit : used > limit) {
         memory_alarm_ = !memory_alarm_;
         const octets state = memory_alarm_ ? "on" : "off";
         log(log_level::warning,
-            format_log_line("memory_alarm", {{"state", state}, {"octets", memory_octets_}}));
+            format_log_line("memory_alarm", {{"state", state}, {"octets", memory_octets()}}));
     }
     // Also those that were stopped in an event at whose end there was room again.
     unblock_all();
@@ -264,7 +263,7 @@ void engine::unblock_all() {
 
 bool engine::reserve_used_up() const {
     const auto reserve = reserve_ends_at * static_cast<double>(options_.memory_octets_max);
-    return static_cast<double>(memory_octets_) > reserve;
+    return static_cast<double>(memory_octets()) > reserve;
 }
 
 bool engine::publishes_wait(const connection& from) const {
@@ -345,7 +344,7 @@ void engine::schedule(queue& what) {
 }
 
 void engine::queue_added(queue& what) {
-    if (what.settings().expires_ms) {
+    if (what.rules().expires_ms) {
         idle_watched_.push_back(&what);
     }
     if (what.settings().exclusive) {
@@ -362,7 +361,7 @@ void engine::forget(queue& gone) {
         expiries_.erase({*gone.expiry_scheduled_ms, &gone});
         gone.expiry_scheduled_ms.reset();
     }
-    if (gone.settings().expires_ms) {
+    if (gone.rules().expires_ms) {
         std::erase(idle_watched_, &gone);
     }
     if (gone.settings().exclusive) {
@@ -427,46 +426,6 @@ void engine::log(log_level level, std::string text) {
 
 std::size_t engine::connection_count() const {
     return connections_.size();
-}
-
-std::vector<queue_status> engine::queue_statuses() const {
-    std::vector<queue_status> all;
-    for (const auto& [vhost_name, home] : vhosts_) {
-        for (const auto& [name, each] : home->queues()) {
-            const auto& settings = each->settings();
-            all.push_back(
-                {vhost_name,
-                 name,
-                 settings.durable,
-                 settings.exclusive,
-                 settings.auto_delete,
-                 each->ready_count(),
-                 each->unacked_count(),
-                 each->consumers().size(),
-                 each->ready_octets(),
-                 each->dedup ? each->dedup->size() : 0});
-        }
-    }
-    return all;
-}
-
-std::vector<exchange_status> engine::exchange_statuses() const {
-    std::vector<exchange_status> all;
-    for (const auto& [vhost_name, home] : vhosts_) {
-        for (const auto& [name, each] : home->exchanges()) {
-            const auto& settings = each->settings();
-            all.push_back(
-                {vhost_name,
-                 name,
-                 std::string(declared_type(settings)),
-                 settings.durable,
-                 settings.auto_delete,
-                 settings.internal,
-                 each->delays ? std::optional{each->delays->size()} : std::nullopt,
-                 each->dedup ? each->dedup->size() : 0});
-        }
-    }
-    return all;
 }
 
 void engine::check_invariants() const {

@@ -88,6 +88,12 @@ struct queue_status {
     std::size_t consumers = 0;
     std::uint64_t ready_octets = 0;
     std::size_t dedup_keys = 0;  ///< of what it has taken lately
+    bool quorum = false;
+    bool paused = false;
+    amqp::table arguments;
+    std::string policy;           ///< its name; empty: none
+    std::string operator_policy;  ///< likewise
+    amqp::table effective_policy;
 };
 
 /// What the management API shows of an exchange.
@@ -100,6 +106,13 @@ struct exchange_status {
     bool internal = false;
     std::optional<std::size_t> delayed;  ///< messages that wait in it, if it is of that type
     std::size_t dedup_keys = 0;          ///< of what it has taken lately
+    amqp::table arguments;
+    std::string policy;  ///< its name; empty: none
+};
+
+struct policy_status {
+    std::string vhost;
+    policy_settings settings;
 };
 
 /// What is left of a queue: the count for its deleter, the consumers that must hear of it.
@@ -133,6 +146,9 @@ public:
     void durable(lsn reached, clock_reading clock);
     /// The disk has no room, or has again: publishers wait meanwhile.
     void disk_alarm(bool on, clock_reading clock);
+    /// What the buffers of all connections take, as the driver has counted lately. No event: it is
+    /// looked at in the next one.
+    void buffers_take(std::uint64_t octets) { buffer_octets_ = octets; }
     /// To be called every 100 ms or so and at next_expiry_ms().
     void tick(clock_reading clock);
     /// Somebody with the right to do so changes or asks what he likes; definitions that he makes
@@ -169,6 +185,8 @@ public:
     bool restore_setting(octets key, octets value, journal_location where) {
         return settings_.restore(key, value, where);
     }
+    /// After queues and settings, before messages. What is wrong with a setting; empty: nothing.
+    [[nodiscard]] std::string settings_restored();
     void restore_next_ids(std::uint64_t next_queue, message_id next_message);
 
     /// Writes what lies in that file of the log again, so that the file can go.
@@ -178,9 +196,22 @@ public:
     [[nodiscard]] bool may_log_in(octets name, octets password, bool from_loopback) const;
     [[nodiscard]] std::vector<queue_status> queue_statuses() const;
     [[nodiscard]] std::vector<exchange_status> exchange_statuses() const;
+    [[nodiscard]] std::vector<policy_status> policy_statuses(policy_kind kind) const;
     [[nodiscard]] std::size_t connection_count() const;
-    [[nodiscard]] std::uint64_t memory_octets() const { return memory_octets_; }
+    /// Messages, what queues and channels note of them, unfinished contents, buffers.
+    [[nodiscard]] std::uint64_t memory_octets() const { return memory_octets_ + buffer_octets_; }
     void check_invariants() const;
+
+    // For administer().
+
+    /// Sets or replaces a policy; queues and exchanges that are there follow at once. What is wrong
+    /// with it, in words; empty: it is set.
+    [[nodiscard]] std::string set_policy(policy_kind kind, octets vhost, policy_settings what);
+    /// False if there is none of that name.
+    [[nodiscard]] bool clear_policy(policy_kind kind, octets vhost, octets name);
+    /// Stops deliveries from a queue, or lets them go on; of a durable queue over restarts. False
+    /// if there is no such queue.
+    [[nodiscard]] bool pause_queue(octets vhost, octets name, bool paused);
 
     // For the parts of the engine.
 
@@ -219,6 +250,8 @@ public:
     void forget(delay_line& gone);
     /// A queue has been declared; what the engine watches it for ends with forget().
     void queue_added(queue& what);
+    /// Its time to go unused has changed.
+    void idle_watch_changed(queue& what, bool was_watched);
     void forget(queue& gone);
     /// A channel has confirms to send at the end of the event, or waits for the disk.
     void confirms_changed(channel& what);
@@ -230,11 +263,12 @@ public:
     /// Waits for the disk with a reply.
     void wait_for_disk(connection& what);
     void log(log_level level, std::string text);
-    /// Octets of messages and unfinished contents; whoever holds them adds and takes off.
+    /// Octets of messages, of places in queues and channels and of unfinished contents; whoever
+    /// holds them adds and takes off.
     [[nodiscard]] std::uint64_t& memory_account() { return memory_octets_; }
     /// True while publishers are to wait.
     [[nodiscard]] bool alarmed() const {
-        return memory_alarm_ || disk_alarm_ || memory_octets_ > options_.memory_octets_max;
+        return memory_alarm_ || disk_alarm_ || memory_octets() > options_.memory_octets_max;
     }
     /// Who loses deliveries now is not to blame.
     [[nodiscard]] bool shutting_down() const { return shutting_down_; }
@@ -246,6 +280,12 @@ public:
     [[nodiscard]] octets alarm_reason() const;
     /// True if one more dead letter may be sent on in this event.
     bool take_dead_letter();
+    /// Octets waiting to be sent above which a connection gets no deliveries: few in an alarm, or
+    /// slow readers would take what publishers must not.
+    [[nodiscard]] std::size_t output_octets_high() const {
+        return memory_alarm_ ? options_.output_octets_high / output_share_in_alarm
+                             : options_.output_octets_high;
+    }
     /// A connection has been stopped by the alarm; resumed when it is over.
     void block(connection& what);
     /// A connection that is stopped by the alarm has got a delivery.
@@ -254,6 +294,8 @@ public:
     void delete_exclusive_queues(const connection& owner);
 
 private:
+    static constexpr std::size_t output_share_in_alarm = 16;
+
     connection* find(connection_id id) const;
     void begin(clock_reading clock);
     void finish();
@@ -295,6 +337,7 @@ private:
     std::size_t dead_letters_left_ = 0;                         // that this event may send on
     bool dead_letters_wait_ = false;                            // more than an event may send on
     std::uint64_t memory_octets_ = 0;
+    std::uint64_t buffer_octets_ = 0;
     bool memory_alarm_ = false;
     bool disk_alarm_ = false;
     bool shutting_down_ = false;

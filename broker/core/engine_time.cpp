@@ -48,11 +48,20 @@ void engine::forget(delay_line& gone) {
     }
 }
 
+void engine::idle_watch_changed(queue& what, bool was_watched) {
+    const bool watched = what.rules().expires_ms.has_value();
+    if (watched && !was_watched) {
+        idle_watched_.push_back(&what);
+    } else if (was_watched && !watched) {
+        std::erase(idle_watched_, &what);
+    }
+}
+
 void engine::expire_queues() {
     std::vector<queue*> gone;
     for (queue* each : idle_watched_) {
         const auto since = each->unused_since();
-        if (since && now() - *since >= milliseconds{*each->settings().expires_ms}) {
+        if (since && now() - *since >= milliseconds{*each->rules().expires_ms}) {
             gone.push_back(each);
         }
     }

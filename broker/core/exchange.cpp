@@ -17,6 +17,12 @@ std::string identity(const route_target& target, octets key, octets arguments) {
     return text;
 }
 
+std::optional<std::string> declared_alternate(const exchange_settings& settings) {
+    const auto* value = settings.arguments.find("alternate-exchange");
+    const auto text = value == nullptr ? std::nullopt : value->text();
+    return text ? std::optional{std::string(*text)} : std::nullopt;
+}
+
 }  // namespace
 
 octets route_target::target_name() const {
@@ -32,12 +38,12 @@ bool route_target::target_durable() const {
 exchange::exchange(exchange_settings settings)
     : route_target(kind::exchange),
       settings_(std::move(settings)),
-      router_(make_router(settings_.type)) {
-    if (const auto* name = settings_.arguments.find("alternate-exchange")) {
-        if (const auto text = name->text()) {
-            alternate_ = std::string(*text);
-        }
-    }
+      alternate_(declared_alternate(settings_)),
+      router_(make_router(settings_.type)) {}
+
+void exchange::set_alternate_by_policy(const std::optional<std::string>& name) {
+    auto declared = declared_alternate(settings_);
+    alternate_ = declared ? std::move(declared) : name;
 }
 
 exchange::~exchange() = default;

@@ -55,6 +55,8 @@ public:
     [[nodiscard]] const std::string& name() const { return settings_.name; }
     /// The exchange that takes what has no match here, by name: it may be missing or come later.
     [[nodiscard]] const std::optional<std::string>& alternate() const { return alternate_; }
+    /// What a policy says of it; its own argument has the word.
+    void set_alternate_by_policy(const std::optional<std::string>& name);
     void match(octets key, message_headers& headers, std::vector<route_target*>& into) {
         router_->match(key, headers, into);
     }
@@ -71,7 +73,7 @@ public:
 
 private:
     exchange_settings settings_;
-    std::optional<std::string> alternate_;
+    std::optional<std::string> alternate_;  // in force now
     std::unique_ptr<router> router_;
     octets_map<std::unique_ptr<binding>> bindings_;  // by identity()
 };

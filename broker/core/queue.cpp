@@ -21,13 +21,41 @@ queue::queue(queue_id id, vhost& home, queue_settings settings, connection_id ow
       home_(home),
       settings_(std::move(settings)),
       owner_(owner),
-      limited_(settings_.length_max || settings_.length_octets_max),
-      ready_(settings_.priority_max) {
+      rules_(home_.rules_for(settings_)),
+      limited_(rules_.length_max || rules_.length_octets_max),
+      ready_(settings_.priority_max, home.owner().memory_account()) {
     if (settings_.deduplication) {
         dedup =
             std::make_unique<dedup_table>(*settings_.deduplication, home_.owner().memory_account());
     }
     used();
+}
+
+void queue::set_rules(queue_rules rules) {
+    if (rules == rules_) {
+        return;
+    }
+    const queue_rules before = std::exchange(rules_, std::move(rules));
+    limited_ = rules_.length_max || rules_.length_octets_max;
+    if (rules_.expires_ms != before.expires_ms) {
+        used();
+        home_.owner().idle_watch_changed(*this, before.expires_ms.has_value());
+    }
+    if (rules_.message_ttl_ms != before.message_ttl_ms) {
+        deadlines_.clear();
+        ready_.for_each([this](const queued_message& each) { note_expiry(*each.body); });
+    }
+    if (limited_) {
+        trim();
+    }
+    home_.owner().expiry_changed(*this);
+}
+
+void queue::set_paused(bool paused) {
+    paused_ = paused;
+    if (!paused) {
+        home_.owner().schedule(*this);
+    }
 }
 
 bool queue::in_log(const queued_message& item) const {
@@ -36,7 +64,7 @@ bool queue::in_log(const queued_message& item) const {
 
 void queue::publish(message_ptr body) {
     queued_message item{std::move(body), 0, false};
-    if (ready_.empty()) {
+    if (ready_.empty() && !paused_) {
         while (!takers_.empty()) {
             consumer* taker = takers_.pop_front();
             taker->waiting = false;
@@ -58,7 +86,7 @@ void queue::publish(message_ptr body) {
 }
 
 void queue::trim() {
-    if (settings_.overflow != overflow_mode::drop_head) {
+    if (!drops_head()) {
         return;
     }
     while (over_limit(ready_.size(), ready_octets_)) {
@@ -77,7 +105,7 @@ void queue::restore(queued_message found) {
 }
 
 void queue::dispatch() {
-    while (!ready_.empty() && !takers_.empty()) {
+    while (!ready_.empty() && !takers_.empty() && !paused_) {
         drop_expired();
         if (ready_.empty()) {
             break;
@@ -117,7 +145,7 @@ queued_message queue::pop_ready() {
 std::optional<queued_message> queue::take(bool no_ack) {
     used();
     drop_expired();
-    if (ready_.empty()) {
+    if (ready_.empty() || paused_) {
         return std::nullopt;
     }
     queued_message item = pop_ready();
@@ -217,7 +245,7 @@ void queue::requeue(queued_message back, bool counted) {
     --unacked_;
     back.redelivered = true;
     back.delivery_count += counted ? 1 : 0;
-    if (counted && settings_.delivery_limit && back.delivery_count > *settings_.delivery_limit) {
+    if (counted && rules_.delivery_limit && back.delivery_count > *rules_.delivery_limit) {
         home_.died(*this, std::move(back), "delivery_limit");
         return;
     }
@@ -235,7 +263,7 @@ void queue::requeue(queued_message back, bool counted) {
 }
 
 void queue::rejected(const queued_message& refused) {
-    const bool replaced = !deleted_ && settings_.dead_letter_exchange &&
+    const bool replaced = !deleted_ && rules_.dead_letter_exchange &&
                           home_.dead_letter(*this, *refused.body, "rejected", in_log(refused));
     settled(refused, replaced);
 }
@@ -252,8 +280,8 @@ void queue::mark_deleted() {
 
 std::optional<std::uint64_t> queue::expires_at_ms(const message& body) const {
     std::uint64_t ttl = body.expiration_ms;
-    if (settings_.message_ttl_ms) {
-        ttl = std::min(ttl, *settings_.message_ttl_ms);
+    if (rules_.message_ttl_ms) {
+        ttl = std::min(ttl, *rules_.message_ttl_ms);
     }
     if (ttl == message::no_expiration) {
         return std::nullopt;
@@ -312,7 +340,7 @@ void queue::used() {
 }
 
 std::optional<time_point> queue::unused_since() const {
-    if (!settings_.expires_ms || !consumers_.empty()) {
+    if (!rules_.expires_ms || !consumers_.empty()) {
         return std::nullopt;
     }
     return last_used_;

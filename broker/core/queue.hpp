@@ -13,6 +13,7 @@
 
 #include "broker/core/ids.hpp"
 #include "broker/core/message.hpp"
+#include "broker/core/queue_rules.hpp"
 #include "broker/core/ready_messages.hpp"
 #include "broker/core/route_target.hpp"
 #include "framework/amqp/table.hpp"
@@ -43,33 +44,17 @@ struct consumer {
     std::int64_t priority = 0;      ///< argument x-priority: who has more comes first
 };
 
-/// What happens to a publish that a queue is too full for.
-enum class overflow_mode : std::uint8_t {
-    drop_head,           ///< it is taken, and ready messages go until the rest fits
-    reject_publish,      ///< it is refused
-    reject_publish_dlx,  ///< it is refused and dead-lettered
-};
-
+/// As it was declared; what is compared on redeclaration and kept in the log.
 struct queue_settings {
     std::string name;
     bool durable = false;
     bool exclusive = false;
     bool auto_delete = false;
     amqp::table arguments;
-    std::optional<std::uint64_t> message_ttl_ms;
-    std::optional<std::uint64_t> expires_ms;
-    std::optional<std::string> dead_letter_exchange;
-    std::optional<std::string> dead_letter_routing_key;
-    std::optional<std::uint64_t> length_max;         ///< ready messages
-    std::optional<std::uint64_t> length_octets_max;  ///< sum of their bodies
-    overflow_mode overflow = overflow_mode::drop_head;
+    queue_rules declared;           ///< by the arguments; see queue::rules() for what is in force
     std::uint8_t priority_max = 0;  ///< 0: without priorities
     bool single_active_consumer = false;
     bool quorum = false;  ///< declared as x-queue-type quorum
-    /// How long a consumer may keep a delivery open before the message goes to somebody else.
-    std::optional<std::uint64_t> consumer_timeout_ms;
-    /// Times that a message may come back; once more and it is dead-lettered or dropped.
-    std::optional<std::uint64_t> delivery_limit;
     /// Argument x-message-deduplication: what it has taken lately is dropped.
     std::optional<dedup_limits> deduplication;
 };
@@ -81,6 +66,14 @@ public:
     [[nodiscard]] queue_id id() const { return id_; }
     [[nodiscard]] const std::string& name() const { return settings_.name; }
     [[nodiscard]] const queue_settings& settings() const { return settings_; }
+    /// In force now: the declared ones and policies in one.
+    [[nodiscard]] const queue_rules& rules() const { return rules_; }
+    /// Other rules for what it holds, too: what is too much goes, times to live begin to count from
+    /// when messages came, the time after which it goes unused begins now.
+    void set_rules(queue_rules rules);
+    /// A paused queue takes and keeps messages and gives none out.
+    [[nodiscard]] bool paused() const { return paused_; }
+    void set_paused(bool paused);
     [[nodiscard]] vhost& home() const { return home_; }
     /// The connection that an exclusive queue belongs to.
     [[nodiscard]] connection_id owner() const { return owner_; }
@@ -98,7 +91,7 @@ public:
     }
     /// Too full for a body of that size, where that is not for the head to suffer.
     [[nodiscard]] bool refuses(std::size_t body_octets) const {
-        return limited_ && settings_.overflow != overflow_mode::drop_head &&
+        return limited_ && !drops_head() &&
                over_limit(ready_.size() + 1, ready_octets_ + body_octets);
     }
 
@@ -108,7 +101,8 @@ public:
     void restore(queued_message found);
     /// Sends ready messages to the consumers that have room, each in turn.
     void dispatch();
-    /// For basic.get: the head, if there is one. Counted as unacked unless no_ack.
+    /// For basic.get: the head, if there is one and the queue is not paused. Counted as unacked
+    /// unless no_ack.
     std::optional<queued_message> take(bool no_ack);
     /// Drops all ready messages; returns how many.
     std::size_t purge();
@@ -164,8 +158,11 @@ private:
     /// Drops what is too much.
     void trim();
     [[nodiscard]] bool over_limit(std::size_t count, std::uint64_t body_octets) const {
-        return count > settings_.length_max.value_or(count) ||
-               body_octets > settings_.length_octets_max.value_or(body_octets);
+        return count > rules_.length_max.value_or(count) ||
+               body_octets > rules_.length_octets_max.value_or(body_octets);
+    }
+    [[nodiscard]] bool drops_head() const {
+        return rules_.overflow.value_or(overflow_mode::drop_head) == overflow_mode::drop_head;
     }
     [[nodiscard]] std::optional<std::uint64_t> expires_at_ms(const message& body) const;
     [[nodiscard]] std::optional<std::uint64_t> head_expires_at_ms() const;
@@ -175,9 +172,11 @@ private:
     vhost& home_;
     queue_settings settings_;
     connection_id owner_;
+    queue_rules rules_;
     bool deleted_ = false;
     bool exclusive_consumer_ = false;
     bool limited_ = false;  // has a greatest length
+    bool paused_ = false;
     ready_messages ready_;
     std::uint64_t ready_octets_ = 0;
     std::size_t unacked_ = 0;

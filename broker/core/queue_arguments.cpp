@@ -17,8 +17,6 @@ constexpr std::int64_t time_ms_max = 315'360'000'000;
 
 constexpr std::int64_t no_bound = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t priority_bound = 255;
-/// Of quorum queues that name none, as in RabbitMQ 4; 3.10 had no limit.
-constexpr std::uint64_t quorum_delivery_limit = 20;
 
 /// Of queues with x-message-deduplication that say nothing else: ten minutes is longer than
 /// publishers try again, and a hundred thousand keys take some tens of megabytes at most.
@@ -71,7 +69,7 @@ public:
         return no_fault;
     }
 
-    fault overflow(overflow_mode& into) const {
+    fault overflow(std::optional<overflow_mode>& into) const {
         constexpr octets name = "x-overflow";
         // In the order of the enumerators.
         constexpr std::array<octets, 3> modes{"drop-head", "reject-publish", "reject-publish-dlx"};
@@ -118,7 +116,6 @@ public:
         if (!into.quorum) {
             return no_fault;
         }
-        into.delivery_limit = into.delivery_limit.value_or(quorum_delivery_limit);
         if (into.auto_delete) {
             return refused("invalid property 'auto-delete' for " + place());
         }
@@ -136,20 +133,20 @@ public:
                     "invalid type '" + std::string(value->type_name()) +
                         "' for arg 'x-dead-letter-exchange' in " + place());
             }
-            into.dead_letter_exchange = std::string(*value->text());
+            into.declared.dead_letter_exchange = std::string(*value->text());
         }
         const octets name = "x-dead-letter-routing-key";
         if (const auto* value = arguments_.find(name)) {
             if (!value->text()) {
                 return unacceptable(name, *value);
             }
-            if (!into.dead_letter_exchange) {
+            if (!into.declared.dead_letter_exchange) {
                 return invalid(name, "routing_key_but_no_dlx_defined");
             }
             if (value->text()->size() > amqp::short_string_octets_max) {
                 return invalid(name, "routing_key_too_long");
             }
-            into.dead_letter_routing_key = std::string(*value->text());
+            into.declared.dead_letter_routing_key = std::string(*value->text());
         }
         return no_fault;
     }
@@ -228,13 +225,13 @@ private:
 };
 
 fault read_limits(const argument_reader& reader, queue_settings& into) {
-    if (fault wrong = reader.length("x-max-length", into.length_max)) {
+    if (fault wrong = reader.length("x-max-length", into.declared.length_max)) {
         return wrong;
     }
-    if (fault wrong = reader.length("x-max-length-bytes", into.length_octets_max)) {
+    if (fault wrong = reader.length("x-max-length-bytes", into.declared.length_octets_max)) {
         return wrong;
     }
-    if (fault wrong = reader.overflow(into.overflow)) {
+    if (fault wrong = reader.overflow(into.declared.overflow)) {
         return wrong;
     }
     if (fault wrong = reader.priority(into.priority_max)) {
@@ -243,13 +240,13 @@ fault read_limits(const argument_reader& reader, queue_settings& into) {
     if (fault wrong = reader.flag("x-single-active-consumer", into.single_active_consumer)) {
         return wrong;
     }
-    if (fault wrong = reader.time("x-consumer-timeout", 1, into.consumer_timeout_ms)) {
+    if (fault wrong = reader.time("x-consumer-timeout", 1, into.declared.consumer_timeout_ms)) {
         return wrong;
     }
     if (fault wrong = reader.deduplication(into)) {
         return wrong;
     }
-    return reader.length("x-delivery-limit", into.delivery_limit);
+    return reader.length("x-delivery-limit", into.declared.delivery_limit);
 }
 
 /// x-queue-type classic says nothing; every width of integer is the same.
@@ -274,10 +271,10 @@ fault read_queue_arguments(const amqp::table& arguments, octets vhost, queue_set
         return no_fault;
     }
     const argument_reader reader{arguments, into.name, vhost};
-    if (fault wrong = reader.time("x-message-ttl", 0, into.message_ttl_ms)) {
+    if (fault wrong = reader.time("x-message-ttl", 0, into.declared.message_ttl_ms)) {
         return wrong;
     }
-    if (fault wrong = reader.time("x-expires", 1, into.expires_ms)) {
+    if (fault wrong = reader.time("x-expires", 1, into.declared.expires_ms)) {
         return wrong;
     }
     if (fault wrong = reader.dead_letters(into)) {

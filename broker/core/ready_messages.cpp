@@ -64,7 +64,7 @@ ring<queued_message>& ready_messages::levels::add(const queued_message& item) {
     return rings[level];
 }
 
-ready_messages::ready_messages(std::uint8_t highest) {
+ready_messages::ready_messages(std::uint8_t highest, std::uint64_t& account) : account_(account) {
     if (highest > 0) {
         levels_ = std::make_unique<levels>();
         levels_->rings.resize(std::size_t{highest} + 1);
@@ -72,11 +72,13 @@ ready_messages::ready_messages(std::uint8_t highest) {
 }
 
 void ready_messages::push_back(queued_message item) {
+    account_ += sizeof item;
     auto& into = levels_ ? levels_->add(item) : plain_;
     into.push_back(std::move(item));
 }
 
 void ready_messages::insert(queued_message item) {
+    account_ += sizeof item;
     auto& into = levels_ ? levels_->add(item) : plain_;
     const std::size_t place = place_of(into, item.body->id());
     if (place == into.size()) {
@@ -104,6 +106,7 @@ std::optional<queued_message> ready_messages::extract(message_id id, std::uint8_
     const std::size_t place = place_of(from, id);
     queued_message item = std::move(from[place]);
     from.erase(place);
+    account_ -= sizeof item;
     if (levels_) {
         levels_->taken(level_of(priority));
     }
@@ -111,6 +114,7 @@ std::optional<queued_message> ready_messages::extract(message_id id, std::uint8_
 }
 
 void ready_messages::clear() {
+    account_ -= size() * sizeof(queued_message);
     plain_.clear();
     if (levels_) {
         std::ranges::for_each(levels_->rings, &ring<queued_message>::clear);

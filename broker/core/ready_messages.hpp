@@ -27,8 +27,9 @@ struct queued_message {
 
 class ready_messages {
 public:
-    /// `highest` priority; 0 for a queue without priorities.
-    explicit ready_messages(std::uint8_t highest);
+    /// `highest` priority; 0 for a queue without priorities. What the entries take is added to
+    /// `account` and taken off again; that of the messages themselves is theirs.
+    ready_messages(std::uint8_t highest, std::uint64_t& account);
 
     [[nodiscard]] bool empty() const { return size() == 0; }
     [[nodiscard]] std::size_t size() const { return levels_ ? levels_->count : plain_.size(); }
@@ -37,10 +38,12 @@ public:
         return levels_ ? levels_->rings[levels_->highest()].front() : plain_.front();
     }
     queued_message pop_front() {
+        account_ -= sizeof(queued_message);
         return levels_ ? levels_->pop(levels_->highest()) : plain_.pop_front();
     }
     /// The one that goes when the queue is too long: the oldest of the lowest priority.
     queued_message pop_victim() {
+        account_ -= sizeof(queued_message);
         return levels_ ? levels_->pop(levels_->lowest()) : plain_.pop_front();
     }
     /// Its id must be the highest.
@@ -86,6 +89,7 @@ private:
         return levels_ ? levels_->rings[level_of(priority)] : plain_;
     }
 
+    std::uint64_t& account_;
     ring<queued_message> plain_;
     std::unique_ptr<levels> levels_;  // null without priorities
 };

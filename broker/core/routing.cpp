@@ -109,8 +109,8 @@ bool vhost::remove_refusing(const publication& what) {
         if (!target->refuses(what.parts.body.size())) {
             return false;
         }
-        if (target->settings().overflow == overflow_mode::reject_publish_dlx &&
-            target->settings().dead_letter_exchange) {
+        if (target->rules().overflow == overflow_mode::reject_publish_dlx &&
+            target->rules().dead_letter_exchange) {
             refusing_.push_back(target);
         }
         return true;
@@ -184,7 +184,7 @@ publish_outcome vhost::deliver_to_targets(const publication& what) {
 }
 
 void vhost::died(queue& from, queued_message item, octets reason) {
-    if (!from.settings().dead_letter_exchange) {
+    if (!from.rules().dead_letter_exchange) {
         from.forget(item);
         return;
     }

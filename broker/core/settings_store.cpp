@@ -33,7 +33,9 @@ void settings_store::put(const std::string& key, const amqp::table& value) {
     kept_value& kept = kept_[key];
     kept.encoded = encode_table(value);
     const journal_location before = std::exchange(kept.where, log_.setting_put(key, kept.encoded));
-    log_.released(before);
+    if (before.record_octets != 0) {
+        log_.released(before);
+    }
 }
 
 bool settings_store::erase(const std::string& key) {

@@ -95,6 +95,7 @@ exchange& vhost::restore_exchange(exchange_settings settings, journal_location w
     auto made = std::make_unique<exchange>(std::move(settings));
     made->location = where;
     exchange& kept = *made;
+    apply_policy(kept);
     if (kept.settings().delayed) {
         kept.delays = std::make_unique<delay_line>(*this, kept);
     }
@@ -193,6 +194,7 @@ std::size_t vhost::delete_queue(queue& gone) {
         owner_.log().released(gone.location);
     }
     forget_marks(gone);
+    pause(gone, false);
     gone.mark_deleted();  // after the record that says so: it lets go of the messages'
     forget_dead_of(gone);
     owner_.forget(gone);

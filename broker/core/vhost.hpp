@@ -6,6 +6,7 @@
 #include "broker/core/exchange.hpp"
 #include "broker/core/ids.hpp"
 #include "broker/core/message.hpp"
+#include "broker/core/policy.hpp"
 #include "broker/core/queue.hpp"
 
 #include <memory>
@@ -109,6 +110,22 @@ public:
         }
     }
 
+    [[nodiscard]] policy_set& policies(policy_kind kind) {
+        return kind == policy_kind::user ? user_policies_ : operator_policies_;
+    }
+    [[nodiscard]] const policy_set& policies(policy_kind kind) const {
+        return kind == policy_kind::user ? user_policies_ : operator_policies_;
+    }
+    /// Policies have come or gone: queues and exchanges that are there follow.
+    void apply_policies();
+    [[nodiscard]] policy_choice policies_of(const queue_settings& what) const;
+    [[nodiscard]] policy_choice policies_of(const exchange_settings& what) const;
+    /// What is in force for a queue that was declared so.
+    [[nodiscard]] queue_rules rules_for(const queue_settings& what) const;
+
+    /// Kept over restarts if the queue is.
+    void pause(queue& what, bool paused);
+
     /// Addresses for direct replies, which the default exchange knows besides its queues.
     void add_reply_address(const std::string& address, channel& taker);
     void remove_reply_address(octets address);
@@ -161,6 +178,7 @@ private:
     void unbind_all(route_target& gone, std::vector<exchange*>& unused);
     void delete_exchanges(std::vector<exchange*> doomed);
     [[nodiscard]] binding_definition definition_of(const binding& what) const;
+    void apply_policy(exchange& to) const;
     void append(queue& what);
     void append(exchange& what);
     void append(binding& what);
@@ -168,6 +186,8 @@ private:
 
     engine& owner_;
     std::string name_;
+    policy_set user_policies_;
+    policy_set operator_policies_;
     octets_map<std::unique_ptr<exchange>> exchanges_;
     octets_map<std::unique_ptr<queue>> queues_;
     std::vector<std::unique_ptr<queue>> deleted_queues_;  // with outstanding deliveries

@@ -395,11 +395,15 @@ void node::arm_tick() {
 
 void node::tick() {
     tick_due_ms_ = 0;  // perform() leaves the next one to us
-    if (++ticks_ % ticks_of_a_trim == 0) {
-        for (const auto& [id, each] : sessions_) {
+    const bool trimming = ++ticks_ % ticks_of_a_trim == 0;
+    std::uint64_t buffered = 0;
+    for (const auto& [id, each] : sessions_) {
+        if (trimming) {
             each->pump().trim();
         }
+        buffered += each->pump().buffer_octets();
     }
+    engine_->buffers_take(buffered);
     engine_->tick(read_clocks());
     perform();
     arm_tick();

@@ -116,6 +116,11 @@ void restore_settings(engine& into, const store::recovery& found) {
                 "that wrote it");
         }
     }
+    if (const std::string wrong = into.settings_restored(); !wrong.empty()) {
+        throw start_error(
+            "the data directory has a setting that this version does not know (" + wrong +
+            "): start the version that wrote it");
+    }
     // The oldest first: it is the first to make room.
     std::ranges::sort(marks, {}, [](const marked& each) { return each.what.until_ms; });
     for (const auto& [what, where] : marks) {

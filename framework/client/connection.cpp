@@ -1,5 +1,7 @@
 #include "framework/client/connection.hpp"
 
+#include "framework/amqp/capabilities.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -292,7 +294,11 @@ bool connection::content_event(std::uint16_t channel, wire_event& into) {
     }
     if (owner.id == amqp::basic::return_::id) {
         into.kind = wire_event_kind::returned;
-        into.error = {broker_errc::unroutable, owner.reply_code, owner.reply_text};
+        const bool duplicate = owner.reply_code == amqp::duplicate_reply_code;
+        into.error = {
+            duplicate ? broker_errc::duplicate : broker_errc::unroutable,
+            owner.reply_code,
+            owner.reply_text};
         return true;
     }
     if (state.calls.empty() || state.calls.front().asked != amqp::basic::get::id) {

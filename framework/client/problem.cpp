@@ -18,6 +18,7 @@ public:
             case broker_errc::connection_lost: return "the connection to the broker was lost";
             case broker_errc::timeout: return "the broker did not answer in time";
             case broker_errc::unroutable: return "no queue wanted the message";
+            case broker_errc::duplicate: return "the broker has such a message already";
             case broker_errc::not_accepted: return "the broker did not accept the message";
             case broker_errc::refused: return "the broker refused the operation";
             case broker_errc::outbox_full: return "too many messages wait to be sent";

@@ -141,7 +141,7 @@ void publish_window::returned(const publication_view& message, const problem& wh
     if (found == nullptr) {
         found = find_returned(message, false);
     }
-    if (found != nullptr) {
+    if (found != nullptr && !(why.code == broker_errc::duplicate && found->was_sent_before)) {
         found->is_returned = true;
         found->why = why;
     }
@@ -158,6 +158,9 @@ void publish_window::drop_all_settled() {
 }
 
 void publish_window::restart() {
+    for (std::size_t i = 0; i < sent_; ++i) {
+        entries_[i].was_sent_before = true;
+    }
     drop_all_settled();
     for (std::size_t i = 0; i < entries_.size(); ++i) {
         entries_[i].is_returned = false;

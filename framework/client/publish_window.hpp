@@ -71,7 +71,7 @@ public:
     /// basic.return: the confirm follows. Only mandatory messages come back. Messages that look
     /// alike share their fate, so the first that looks like it is as good as the one that was
     /// meant. A broker may write the properties anew: if no message has the same, they are not
-    /// looked at.
+    /// looked at. A duplicate that may be one of itself, because it was sent before, is no problem.
     void returned(const publication_view& message, const problem& why);
 
     /// The channel is new, tags start at 1: all that was on the wire waits again.
@@ -99,6 +99,7 @@ private:
         time_point deadline{};
         problem why;  ///< set by a return
         bool is_returned = false;
+        bool was_sent_before = false;  ///< on a channel that is gone; it may have arrived
         bool is_settled = false;
         bool is_answered = false;  ///< by the broker; settled, too
     };

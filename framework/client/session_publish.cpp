@@ -69,6 +69,10 @@ std::string session::publish_text(const settled& what) const {
         text += "no queue wanted the message (" + std::to_string(what.error.reply_code) + " ";
         return text + what.error.text + "); declare the queue first, or start its worker";
     }
+    if (what.error.code == broker_errc::duplicate) {
+        text += "the broker has taken a message with this deduplication key lately (";
+        return text + std::to_string(what.error.reply_code) + " " + what.error.text + ")";
+    }
     return text + what.error.text;
 }
 

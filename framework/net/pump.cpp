@@ -292,17 +292,18 @@ void pump::end(error_code error) {
 
 void pump::trim() {
     const std::uint64_t octets = octets_received_ + octets_sent_;
-    if (octets != std::exchange(octets_at_trim_, octets)) {
-        return;
+    const bool idle = octets == std::exchange(octets_at_trim_, octets);
+    const auto release = [idle](byte_buffer& unused) {
+        if (unused.empty() && (idle || unused.capacity() > busy_buffer_octets)) {
+            unused.release();
+        }
+    };
+    release(out_);
+    if (!write_busy_) {
+        release(writing_);
     }
-    if (out_.empty()) {
-        out_.release();
-    }
-    if (writing_.empty() && !write_busy_) {
-        writing_.release();
-    }
-    if (in_.empty() && !stream_.is_tls()) {
-        in_.release();
+    if (!stream_.is_tls()) {
+        release(in_);
     }
 }
 

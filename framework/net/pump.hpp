@@ -29,6 +29,9 @@ inline constexpr std::size_t shared_read_octets = 256 * 1024;
 /// Octets of one TLS read: a record holds at most 16 KiB.
 inline constexpr std::size_t tls_read_octets = 16 * 1024;
 
+/// What an empty buffer of a connection that is in use may keep.
+inline constexpr std::size_t busy_buffer_octets = 64 * 1024;
+
 /// How long the last octets to a peer may take that does not read.
 inline constexpr std::chrono::seconds flush_max{10};
 
@@ -65,6 +68,11 @@ public:
     /// Octets that are not yet in the socket.
     [[nodiscard]] std::size_t pending() const { return out_.size() + writing_.size(); }
 
+    /// What its buffers take in memory; the shared one is nobody's.
+    [[nodiscard]] std::size_t buffer_octets() const {
+        return in_.capacity() + out_.capacity() + writing_.capacity();
+    }
+
     /// After pause, received() is not called until resume; octets stay in the socket, so that the
     /// peer is held back. Both may be called twice and from within received().
     void pause_reading() { paused_ = true; }
@@ -80,8 +88,8 @@ public:
     void detach();
     [[nodiscard]] bool closing() const { return state_ != state::open; }
 
-    /// Gives back memory of buffers that were not used since the last call; for idle connections,
-    /// e.g. with each heartbeat.
+    /// Gives back memory of empty buffers that were not used since the last call, or that have
+    /// grown beyond busy_buffer_octets; e.g. with each heartbeat.
     void trim();
 
     [[nodiscard]] std::uint64_t octets_received() const { return octets_received_; }

@@ -196,8 +196,8 @@ def read_step(line, text):
     step = Step(line, text, "", found["group"], bool(found["eventually"]))
     rest = found["rest"].strip()
     first, _, more = rest.partition(" ")
-    if first == "wait":
-        step.verb, step.ms = "wait", milliseconds(more)
+    if first in ("wait", "consumer_timeout"):
+        step.verb, step.ms = first, milliseconds(more)
     elif first in ("restart", "shutdown", "user", "permissions", "topic", "vhost", "limit",
                    "delete", "alarm"):
         step.verb = first

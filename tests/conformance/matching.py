@@ -178,8 +178,10 @@ def match_properties(where, expected, octets, names, without=()):
         return
     actual = decode_properties(octets)
     if without and "headers" in actual:
-        actual["headers"] = [field for field in actual["headers"] if field[0] not in without]
-        if not actual["headers"]:
+        kept = [field for field in actual["headers"] if field[0] not in without]
+        if kept or not actual["headers"]:
+            actual["headers"] = kept
+        else:
             del actual["headers"]
     letters = dict(spec.PROPERTIES)
     pairs = [pair for pair in expected.pairs if pair is not REST]

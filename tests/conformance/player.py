@@ -441,6 +441,9 @@ class Player:
     def do_alarm(self, step):
         self.target.alarm(step.values[0].text == "on")
 
+    def do_consumer_timeout(self, step):
+        self.target.consumer_timeout(step.ms)
+
     def do_shutdown(self, _):
         self.target.shut_down()
 

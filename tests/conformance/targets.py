@@ -140,6 +140,9 @@ class MemoryTarget:
     def shut_down(self):
         self.command("shut_down")
 
+    def restart(self):
+        raise SyntaxError("the engine in memory cannot be restarted")
+
     def alarm(self, on):
         self.command(f"disk_alarm {int(on)}")
 
@@ -160,6 +163,7 @@ class SocketTarget:
     def __init__(self, name, broker):
         self.name, self.broker = name, broker
         self._control = None
+        self.disturbed = False  # by an alarm or a time limit of a scenario
 
     def start(self):
         self.broker.start()
@@ -185,8 +189,25 @@ class SocketTarget:
     def now(self):
         return time.monotonic()
 
+    def restart(self):
+        """In order; what is to outlive it does."""
+        self.broker.restart()
+        self._control = None
+
+    def alarm(self, on):
+        self.disturbed = True
+        self.broker.disk_alarm(on)
+
+    def consumer_timeout(self, ms):
+        """For channels that are opened from now on."""
+        self.disturbed = True
+        self.broker.consumer_timeout(ms)
+
     def reset(self, queues=(), exchanges=()):
         """Queues and exchanges of these names are gone afterwards."""
+        if self.disturbed:
+            self.broker.undisturb()
+            self.disturbed = False
         deadline = time.monotonic() + CLEAN_SECONDS
         for method, names, flags in (("queue.delete", queues, (False,) * 3),
                                      ("exchange.delete", exchanges, (False,) * 2)):
@@ -204,11 +225,6 @@ class SocketTarget:
             control.send_method(1, "channel.close_ok")
             return False
         return True
-
-    def restart(self):
-        self._control = None
-        self.broker.stop()
-        self.broker.start()
 
     def api(self, method, path, body=None, headers=()):
         """A request to the management API; what is not there to be deleted is no error."""

@@ -25,6 +25,8 @@ import unittest
 START_SECONDS = 60
 STOP_SECONDS = 15
 WAIT_SECONDS = 20
+# Of RabbitMQ: small enough for any machine, and what it starts with.
+DISK_FREE_LIMIT, CONSUMER_TIMEOUT_MS, CHANNEL_TICK_MS = "1MB", 1_800_000, 60_000
 
 # Exit status that ctest takes for "skipped" (SKIP_RETURN_CODE in CMakeLists.txt).
 SKIPPED = 77
@@ -86,6 +88,15 @@ def _die_with_parent():
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
+def need_files(count):
+    """Lets this process have so many files open, as far as the machine does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count:
+        missing(f"a limit of {count} open files (ulimit -Hn tells {hard}), which")
+    if soft != resource.RLIM_INFINITY and soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+
+
 def spawn(arguments, limit_files=None, **kwargs):
     def prepare():
         _die_with_parent()
@@ -116,6 +127,7 @@ class LovageBroker:
         self.limit_files = limit_files  # hard limit of open files; None: this process's
         self.process = None
         self.port = None
+        self.tls_port = None
         self.management = None
         self.log = tempfile.TemporaryFile()
 
@@ -129,6 +141,8 @@ class LovageBroker:
         line = self._ready_line()
         words = dict(word.split("=", 1) for word in line.split()[1:])
         self.port = int(words["amqp"].rsplit(":", 1)[1])
+        if "amqps" in words:
+            self.tls_port = int(words["amqps"].rsplit(":", 1)[1])
         if "management" in words:
             self.management = int(words["management"].rsplit(":", 1)[1])
         # Whatever else it prints on stdout must not fill the pipe.
@@ -154,9 +168,20 @@ class LovageBroker:
         self.log.seek(0)
         return self.log.read().decode(errors="replace")
 
-    def rss_kib(self):
+    def _memory_kib(self, name):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
-            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
+            return next(int(line.split()[1]) for line in status if line.startswith(name + ":"))
+
+    def rss_kib(self):
+        return self._memory_kib("VmRSS")
+
+    def peak_kib(self):
+        """The most that it had in memory since forget_peak()."""
+        return self._memory_kib("VmHWM")
+
+    def forget_peak(self):
+        with open(f"/proc/{self.process.pid}/clear_refs", "w", encoding="ascii") as clear:
+            clear.write("5")
 
     def alive(self):
         return self.process.poll() is None
@@ -167,6 +192,10 @@ class LovageBroker:
     def stop(self):
         """Ends it in order; returns its exit status."""
         return end(self.process)
+
+    def restart(self):
+        self.stop()
+        self.start()
 
     def close(self):
         if self.process:
@@ -199,11 +228,12 @@ class RabbitNode:
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
             + (f"management.tcp.port = {self.management}\nmanagement.tcp.ip = 127.0.0.1\n"
                if self.management else "")
-            + "disk_free_limit.absolute = 1MB\nlog.file.level = info\n", encoding="ascii")
+            + f"disk_free_limit.absolute = {DISK_FREE_LIMIT}\nlog.file.level = info\n",
+            encoding="ascii")
         (home / "env.conf").write_text("", encoding="ascii")
         plugins = "[rabbitmq_management]" if self.management else "[]"
         (home / "plugins").write_text(plugins + ".\n", encoding="ascii")
-        environment = {
+        self.environment = {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": self.home, "LANG": "C.UTF-8",
             "ERL_EPMD_PORT": str(epmd_port), "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODENAME": f"lovagetest-{os.getpid()}@localhost",
@@ -220,7 +250,7 @@ class RabbitNode:
         self.epmd = spawn([self.epmd_program, "-port", str(epmd_port), "-address", "127.0.0.1"],
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.output = open(home / "output", "wb")
-        self.process = spawn([self.script], env=environment, cwd=self.home,
+        self.process = spawn([self.script], env=self.environment, cwd=self.home,
                              stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
                              start_new_session=True)
         # The script does not become the node but waits for it, so the end of this process would
@@ -241,6 +271,33 @@ class RabbitNode:
                 return probe.recv(1) == b"\x01"
         except OSError:
             return False
+
+    def control(self, *arguments):
+        """rabbitmqctl for this node; takes a second or two."""
+        script = pathlib.Path(self.script).with_name("rabbitmqctl")
+        done = subprocess.run([script, "-q", *arguments], env=self.environment, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if done.returncode != 0:
+            raise AssertionError(f"rabbitmqctl {arguments}: {done.stdout.decode()}")
+
+    def restart(self):
+        """The broker, not the virtual machine that it runs in."""
+        self.control("stop_app")
+        self.control("start_app")
+        wait_for(self._answers, START_SECONDS, "RabbitMQ answers")
+
+    def disk_alarm(self, on):
+        self.control("set_disk_free_limit", "1000000GB" if on else DISK_FREE_LIMIT)
+
+    def consumer_timeout(self, ms, tick_ms=None):
+        """For channels that are opened from now on; looked at every `tick_ms`."""
+        self.control("eval", f"application:set_env(rabbit, consumer_timeout, {ms}), "
+                     f"application:set_env(rabbit, channel_tick_interval, {tick_ms or ms // 10}).")
+
+    def undisturb(self):
+        """As it was started."""
+        self.disk_alarm(False)
+        self.consumer_timeout(CONSUMER_TIMEOUT_MS, CHANNEL_TICK_MS)
 
     def alive(self):
         return self.process.poll() is None

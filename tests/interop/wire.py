@@ -5,7 +5,6 @@ A method is named like `queue.declare`; its arguments come in the order of the s
 Format letters: B octet, H short, I long, Q longlong, s short string, S long string, b bit, F table.
 """
 
-import select
 import socket
 import struct
 import time
@@ -306,10 +305,6 @@ class Wire:
         self.body_frames = frames
         return properties, body
 
-    def silent(self, seconds):
-        """True if nothing arrives for that long."""
-        return not self.buffer and not select.select([self.socket], [], [], seconds)[0]
-
     def gone(self, seconds=READ_SECONDS):
         """Reads off what is left; seconds until the broker closed the socket, or None."""
         started = time.monotonic()
@@ -368,12 +363,6 @@ class Wire:
     def consume(self, channel, queue, tag="", no_ack=False, exclusive=False, arguments=None):
         return self.call(channel, "basic.consume", 0, queue, tag, False, no_ack, exclusive, False,
                          arguments or {})[0]
-
-    def delivery(self, channel):
-        """The basic.deliver that must come now: (tag, redelivered, exchange, key, properties,
-        body)."""
-        _, tag, redelivered, exchange, key = self.expect(channel, "basic.deliver")
-        return (tag, redelivered, exchange, key, *self.read_content(channel))
 
     def get(self, channel, queue, no_ack=True):
         """(tag, redelivered, exchange, key, ready messages left, properties, body) or None."""

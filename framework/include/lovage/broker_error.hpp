@@ -18,6 +18,7 @@ enum class broker_errc {
     connection_lost,      ///< the connection ended before the answer came, and is not repeated
     timeout,              ///< no answer in time
     unroutable,           ///< a mandatory message that no queue wanted
+    duplicate,            ///< lovage-broker has taken one with the same deduplication key lately
     not_accepted,         ///< the broker answered a publish with basic.nack
     refused,              ///< the broker did not allow it: reply_code() says why, if it did
     outbox_full,          ///< more messages wait to be sent than the limit allows

@@ -211,6 +211,63 @@ TEST_F(Flow, ConsumerWithoutDeliveriesIsBlockedAsAnyPublisher) {
     worker.expect<amqp::connection::blocked>(0);
 }
 
+TEST_F(Flow, PlacesInQueuesAndChannelsTakeMemoryToo) {
+    const std::uint64_t before = broker.broker().memory_octets();
+    client& consumer = broker.connect();
+    constexpr std::uint64_t queues = 20;
+    for (std::uint64_t i = 0; i < queues; ++i) {
+        const std::string name = "copy" + std::to_string(i);
+        declare(filler, name);
+        filler.send(1, bind_queue(name, "amq.fanout", ""));
+        filler.expect<amqp::queue::bind_ok>(1);
+    }
+    filler.publish(1, {"amq.fanout", "", ""});
+    const std::uint64_t message = broker.broker().memory_octets() - before;
+    EXPECT_GE(message, queues * sizeof(queued_message));
+
+    for (std::uint64_t i = 0; i < queues; ++i) {
+        consumer.send(1, get_from("copy" + std::to_string(i)));
+        consumer.expect_get_ok(1);
+    }
+    EXPECT_GE(broker.broker().memory_octets() - before, queues * sizeof(unacked_delivery));
+
+    consumer.ack(1, 2);  // a hole
+    consumer.ack(1, 0, true);
+    EXPECT_EQ(broker.broker().memory_octets(), before);
+}
+
+TEST_F(Flow, BuffersOfConnectionsRaiseTheAlarm) {
+    client& publisher = broker.connect();
+    broker.broker().buffers_take(10'001);
+    publisher.publish(1, {"", "q", "waits"});
+    EXPECT_EQ(publisher.expect<amqp::connection::blocked>(0).reason, "low on memory");
+
+    broker.broker().buffers_take(7'000);
+    broker.advance(milliseconds{100});
+
+    publisher.expect<amqp::connection::unblocked>(0);
+    EXPECT_EQ(broker.status("q").ready, 1U);
+}
+
+TEST_F(Flow, SlowReaderGetsLittleInAnAlarm) {
+    client& slow = broker.connect();
+    for (int i = 0; i < 8; ++i) {
+        filler.publish(1, {"", "q", std::string(100, 'x')});
+    }
+    fill(10'000);
+    slow.reads = false;
+
+    auto unacknowledged = consume("q", "c");
+    unacknowledged.no_ack = true;
+    slow.send(1, unacknowledged);
+
+    EXPECT_EQ(broker.status("q").ready, 7U);
+    slow.reads = true;
+    broker.drained(slow, 0);
+    slow.expect<amqp::basic::consume_ok>(1);
+    slow.expect_bodies(1, 8);
+}
+
 TEST_F(Flow, BlockedPublisherIsNotTakenForSilent) {
     client& publisher = broker.connect({.heartbeat = 1});
     fill(10'000);

@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <source_location>
@@ -179,8 +180,13 @@ public:
     void sync(lsn upto);
     void drained(client& whose, std::size_t pending);
     void shut_down();
+    /// What an operator does, as one event.
+    void as_event(const std::function<void(engine&)>& what);
     /// Another engine on the same journal, without what the first one knew; clients are lost.
     void restart();
+    /// The same, and the queues of the journal with their messages and all settings are there
+    /// again, as the server restores them. Exchanges are not.
+    void recover();
     void rewrite(std::uint64_t file);
     [[nodiscard]] queue_status status(octets queue) const;
     [[nodiscard]] bool has_queue(octets name) const;

@@ -106,7 +106,7 @@ TEST_F(Recovery, MessageWithoutAQueueIsReleased) {
 
 TEST_F(Recovery, UnusedQueueCountsFromTheRestartOn) {
     auto settings = settings_of("q");
-    settings.expires_ms = 1000;
+    settings.declared.expires_ms = 1000;
     restore(1, settings);
     broker.broker().restore_next_ids(2, 1);
     broker.advance(milliseconds{100});
@@ -117,7 +117,7 @@ TEST_F(Recovery, UnusedQueueCountsFromTheRestartOn) {
 
 TEST_F(Recovery, TimeToLiveRunsOn) {
     auto settings = settings_of("q");
-    settings.message_ttl_ms = 1000;
+    settings.declared.message_ttl_ms = 1000;
     restore(1, settings);
     restore(found(1, {{queue_id{1}, 0, false}}, "m"));
     broker.broker().restore_next_ids(2, 2);

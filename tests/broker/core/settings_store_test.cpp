@@ -44,6 +44,7 @@ TEST(SettingsStore, ReplacesAndErasesInTheJournalToo) {
     kept.put(key, value("1"));
     kept.put(key, value("2"));
     EXPECT_EQ(log.live(), 1U);
+    EXPECT_EQ(log.complaints(), std::vector<std::string>{});
     EXPECT_EQ(shown(kept, "user"), "a/=2;");
 
     EXPECT_TRUE(kept.erase(key));

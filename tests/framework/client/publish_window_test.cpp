@@ -110,6 +110,22 @@ TEST(PublishWindow, ReturnBeforeConfirmSettlesAsUnroutable) {
     EXPECT_EQ(f.out[1].message->body, "2");
 }
 
+TEST(PublishWindow, DuplicateIsAProblemUnlessItMayBeOneOfItself) {
+    const problem why{broker_errc::duplicate, 208, "DUPLICATE"};
+    filled_window f(2, 1);
+    f.window.restart();
+    f.send(2);
+
+    f.window.returned({"", "q", "", "1"}, why);  // was on the wire before
+    f.window.returned({"", "q", "", "2"}, why);
+    EXPECT_TRUE(f.window.confirm(2, true, true, f.out));
+
+    ASSERT_EQ(f.out.size(), 2U);
+    EXPECT_TRUE(f.out[0].confirmed);
+    EXPECT_FALSE(f.out[1].confirmed);
+    EXPECT_EQ(f.out[1].error.code, broker_errc::duplicate);
+}
+
 TEST(PublishWindow, ReturnIsOfTheMandatoryMessageWithTheSameProperties) {
     const problem why{broker_errc::unroutable, 312, "NO_ROUTE"};
     filled_window f(0, 0);

@@ -1,0 +1,54 @@
+// broker_under_test: what an operator does, and recover(): what the server's restore does, from the
+// journal in memory.
+#include "broker/core/queue_arguments.hpp"
+#include "framework/amqp/table_codec.hpp"
+#include "tests/broker/core/harness.hpp"
+
+namespace lovage::broker::test {
+
+void broker_under_test::as_event(const std::function<void(engine&)>& what) {
+    engine_->administer(what, clock_);
+    after_event();
+    follow_up();
+}
+
+void broker_under_test::recover() {
+    const auto messages = journal.messages;
+    const auto queues = journal.queues;
+    const auto settings = journal.settings;
+    restart();
+    for (const auto& [id, found] : queues) {
+        amqp::wire_reader in{found.arguments};
+        queue_settings declared;
+        declared.name = found.name;
+        declared.durable = true;
+        declared.auto_delete = found.auto_delete;
+        const fault wrong = read_queue_arguments(amqp::read_table(in), found.vhost, declared);
+        EXPECT_FALSE(wrong) << wrong.text;
+        engine_->restore_vhost(found.vhost)
+            .restore_queue(id, std::move(declared), found.location, found.delivered_up_to);
+    }
+    for (const auto& [key, found] : settings) {
+        EXPECT_TRUE(engine_->restore_setting(key, found.first, found.second));
+    }
+    EXPECT_EQ(engine_->settings_restored(), "");
+    message_id next = 1;
+    for (const auto& [id, held] : messages) {
+        engine::found_message found;
+        found.id = id;
+        found.parts = {held.exchange, held.routing_key, held.properties, held.body};
+        found.published_at_ms = held.published_at_ms;
+        found.due_ms = held.due_ms;
+        found.location = held.location;
+        for (const auto& [holder, how] : held.holders) {
+            found.holdings.push_back(how);
+        }
+        engine_->restore_message(found);
+        next = id + 1;
+    }
+    const std::uint64_t next_queue =
+        queues.empty() ? 1 : static_cast<std::uint64_t>(queues.rbegin()->first) + 1;
+    engine_->restore_next_ids(next_queue, next);
+}
+
+}  // namespace lovage::broker::test
