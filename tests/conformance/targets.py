@@ -189,6 +189,11 @@ class SocketTarget:
     def now(self):
         return time.monotonic()
 
+    def restart(self):
+        """In order; what is to outlive it does."""
+        self.broker.restart()
+        self._control = None
+
     def alarm(self, on):
         self.disturbed = True
         self.broker.disk_alarm(on)
@@ -220,12 +225,6 @@ class SocketTarget:
             control.send_method(1, "channel.close_ok")
             return False
         return True
-
-    def restart(self):
-        """In order; what is to outlive it does."""
-        self._control = None
-        self.broker.stop()
-        self.broker.start()
 
     def api(self, method, path, body=None, headers=()):
         """A request to the management API; what is not there to be deleted is no error."""

@@ -211,9 +211,11 @@ def shown(event):
     if event.name in ("basic.deliver", "basic.return", "basic.get_ok"):
         properties = decode_properties(event.properties)
         if "headers" in properties:
-            properties["headers"] = [(key, timeless(value)) for key, value in properties["headers"]
-                                     if key != COUNTED]
-            if not properties["headers"]:
+            kept = [(key, timeless(value)) for key, value in properties["headers"]
+                    if key != COUNTED]
+            if kept or not properties["headers"]:
+                properties["headers"] = kept
+            else:
                 del properties["headers"]
         text += f" {properties} {event.body!r}"
     return GENERATED.sub(r"amq.\1-", text)
