@@ -283,6 +283,11 @@ class RabbitNode:
         except OSError:
             return False
 
+    def restart(self):
+        """The broker, not the virtual machine that it runs in."""
+        self.ctl("stop_app")
+        self.ctl("start_app")
+        wait_for(self._answers, START_SECONDS, "RabbitMQ answers")
 
     def disk_alarm(self, on):
         self.ctl("set_disk_free_limit", "1000000GB" if on else DISK_FREE_LIMIT)
