@@ -76,15 +76,17 @@ fault channel::check_published_topic(const exchange* through, octets key) const 
 }
 
 void channel::end_unreadable_consumers() {
-    std::vector<std::string> unreadable;
+    std::vector<consumer*> unreadable;
+    std::vector<std::string> tags;
     for (const auto& [tag, taker] : consumers_) {
         const std::string& name = taker->source->name();
         if (!engine_.access().may(owner_.user_name(), home_.name(), access_right::read, name)) {
-            unreadable.push_back(tag);
+            unreadable.push_back(taker.get());
+            tags.push_back(tag);
         }
     }
-    for (const std::string& tag : unreadable) {
-        cancel_consumer(*consumers_.find(tag)->second);
+    cancel_consumers(unreadable);
+    for (const std::string& tag : tags) {
         tell_cancelled(tag);
     }
 }

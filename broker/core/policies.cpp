@@ -138,15 +138,16 @@ std::string engine::settings_restored() {
             });
     }
     std::vector<std::string> stale;
-    settings_.for_each(paused_setting, [&](const std::vector<std::string>& names, const amqp::table&) {
-        vhost* home = names.size() == 2 ? find_vhost(names[0]) : nullptr;
-        queue* what = home == nullptr ? nullptr : home->find_queue(names[1]);
-        if (what != nullptr) {
-            what->set_paused(true);
-        } else if (names.size() == 2) {
-            stale.push_back(settings_store::key(paused_setting, {names[0], names[1]}));
-        }
-    });
+    settings_.for_each(
+        paused_setting, [&](const std::vector<std::string>& names, const amqp::table&) {
+            vhost* home = names.size() == 2 ? find_vhost(names[0]) : nullptr;
+            queue* what = home == nullptr ? nullptr : home->find_queue(names[1]);
+            if (what != nullptr) {
+                what->set_paused(true);
+            } else if (names.size() == 2) {
+                stale.push_back(settings_store::key(paused_setting, {names[0], names[1]}));
+            }
+        });
     for (const std::string& key : stale) {
         settings_.erase(key);  // its queue went without it, or is not durable any more
     }
