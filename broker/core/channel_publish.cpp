@@ -50,7 +50,7 @@ fault channel::on_header(octets payload) {
 }
 
 fault channel::count_unfinished() {
-    const std::size_t grown = content_.held() - content_octets_;
+    const std::size_t grown = content_.footprint() - content_octets_;
     content_octets_ += grown;
     owner_.unfinished_octets += grown;
     engine_.memory_account() += grown;

@@ -153,7 +153,9 @@ private:
         message_id id = 0;
         std::uint8_t priority = 0;
     };
-    static bool later(const deadline& a, const deadline& b) { return a.at_ms > b.at_ms; }
+    static bool later(const deadline& a, const deadline& b) {
+        return a.at_ms != b.at_ms ? a.at_ms > b.at_ms : a.id > b.id;
+    }
 
     void deliver(consumer& taker, queued_message item);
     queued_message pop_ready();

@@ -42,8 +42,10 @@ public:
     [[nodiscard]] std::uint64_t body_size() const { return size_; }
     /// The class of the header that gave wrong_class.
     [[nodiscard]] std::uint16_t header_class() const { return header_class_; }
-    /// Octets held for a content that is not complete, its properties included.
-    [[nodiscard]] std::size_t held() const {
+    /// Octets of body held for a content that is not complete.
+    [[nodiscard]] std::size_t held() const { return state_ == state::body ? collected_.size() : 0; }
+    /// The same with its properties.
+    [[nodiscard]] std::size_t footprint() const {
         return state_ == state::body ? collected_.size() + properties_.size() : 0;
     }
 

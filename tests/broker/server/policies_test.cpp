@@ -1,8 +1,10 @@
 // Policies and pauses over the management API, with clients beside and over restarts.
 #include "tests/broker/server/http_client.hpp"
+#include "tests/broker/server/support.hpp"
 
 #include <lovage/connection.hpp>
 
+#include <boost/json/parse.hpp>
 #include <gtest/gtest.h>
 
 namespace lovage::broker::test {

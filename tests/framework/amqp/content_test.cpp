@@ -90,6 +90,17 @@ TEST(Content, BodyInAnyNumberOfFramesIsJoined) {
     }
 }
 
+TEST(Content, FootprintCountsThePropertiesToo) {
+    content_assembler content = announced(2);
+    const std::size_t properties = content.properties().size();
+    EXPECT_GT(properties, 0U);
+    EXPECT_EQ(content.footprint(), properties);
+    static_cast<void>(content.body("a"));
+    EXPECT_EQ(content.footprint(), properties + 1);
+    static_cast<void>(content.body("b"));
+    EXPECT_EQ(content.footprint(), 0U);
+}
+
 TEST(Content, HoldsNothingOnceComplete) {
     content_assembler content = announced(2);
     static_cast<void>(content.body("a"));
