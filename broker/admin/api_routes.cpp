@@ -234,7 +234,8 @@ void api_routes::answer(
         done(bad_request("the body is no JSON object"));
         return;
     }
-    const api_call call{broker, std::move(*who), std::move(*names), std::move(*body)};
+    const api_call call{
+        broker, std::move(*who), std::move(*names), std::move(*body), std::string(asked.reason)};
     where->answer(call, [&broker, done](api_reply reply) {
         if (!reply.wait_for_disk) {
             done(std::move(reply));
@@ -255,6 +256,7 @@ api_routes all_routes() {
     add_topic_permission_routes(routes);
     add_vhost_routes(routes);
     add_limit_routes(routes);
+    add_connection_routes(routes);
     return routes;
 }
 

@@ -54,6 +54,7 @@ struct api_call {
     api_caller who;
     std::vector<std::string> names;  ///< what stands for each {} of the path, decoded
     boost::json::object body;        ///< empty without a body
+    std::string reason;              ///< header X-Reason: told to clients whose connection ends
 };
 
 /// Whether the caller may know what is in that virtual host: he has permissions there, or may see
@@ -92,6 +93,7 @@ public:
         boost::beast::http::verb verb = boost::beast::http::verb::get;
         std::string_view target;
         std::string_view body;
+        std::string_view reason;  ///< header X-Reason
     };
     /// `done` is called once, unless the broker ends before. Views of `asked` are not kept.
     void answer(

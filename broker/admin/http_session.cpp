@@ -90,9 +90,10 @@ void http_session::log_in() {
 void http_session::answer(std::optional<api_caller> who) {
     const request& asked = parser_->get();
     const std::string_view target{asked.target().data(), asked.target().size()};
+    const std::string_view reason = asked["X-Reason"];
     routes_->answer(
         broker_,
-        {asked.method(), target, asked.body()},
+        {asked.method(), target, asked.body(), reason},
         std::move(who),
         [self = shared_from_this()](api_reply reply) { self->write(std::move(reply)); });
 }

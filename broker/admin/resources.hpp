@@ -15,6 +15,7 @@ void add_permission_routes(api_routes& to);
 void add_topic_permission_routes(api_routes& to);
 void add_vhost_routes(api_routes& to);
 void add_limit_routes(api_routes& to);
+void add_connection_routes(api_routes& to);
 
 [[nodiscard]] api_routes all_routes();
 

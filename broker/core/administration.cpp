@@ -173,6 +173,15 @@ void administration::set_vhost_limits(vhost& home, vhost_limits limits) {
     write(home);
 }
 
+bool administration::close_connection(connection_id whose, const std::string& reason) {
+    connection* found = engine_.find(whose);
+    if (found == nullptr || !found->running()) {
+        return false;
+    }
+    found->force_close(reason);
+    return true;
+}
+
 void administration::load_vhosts(bool is_new) {
     std::vector<std::string> kept;
     engine_.settings_.for_each(vhost_kind, [&](const auto& names, const amqp::table& value) {

@@ -59,6 +59,9 @@ public:
     bool delete_vhost(octets name);
     void set_vhost_limits(vhost& home, vhost_limits limits);
 
+    /// Tells the client 320 with that text, which is UTF-8. False if it is not open.
+    bool close_connection(connection_id whose, const std::string& reason);
+
     // For the engine.
 
     /// After recovery. Unless the data directory is new, only what was kept is there; leftovers of

@@ -137,6 +137,15 @@ struct exchange_status {
     std::string policy;  ///< its name; empty: none
 };
 
+/// What the management API shows of a connection that is open.
+struct connection_status {
+    connection_id id{};
+    std::string name;  ///< the peer's address, e.g. 127.0.0.1:41234
+    std::string user;
+    std::string vhost;
+    std::size_t channels = 0;
+};
+
 struct policy_status {
     std::string vhost;
     policy_settings settings;
@@ -231,6 +240,9 @@ public:
     [[nodiscard]] std::vector<queue_status> queue_statuses() const;
     [[nodiscard]] std::vector<exchange_status> exchange_statuses() const;
     [[nodiscard]] std::vector<policy_status> policy_statuses(policy_kind kind) const;
+    /// Of those that are open; the longest there first.
+    [[nodiscard]] std::vector<connection_status> connection_statuses() const;
+    /// With those that are not open yet, or closing.
     [[nodiscard]] std::size_t connection_count() const;
     /// Messages, what queues and channels note of them, unfinished contents, deduplication,
     /// buffers.

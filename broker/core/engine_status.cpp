@@ -1,7 +1,9 @@
-// engine: what the management API shows of queues, exchanges and policies.
+// engine: what the management API shows of queues, exchanges, policies and connections.
 #include "broker/core/delay_line.hpp"
 #include "broker/core/engine.hpp"
 #include "broker/core/exchange_arguments.hpp"
+
+#include <algorithm>
 
 namespace lovage::broker {
 namespace {
@@ -62,6 +64,22 @@ std::vector<exchange_status> engine::exchange_statuses() const {
             all.push_back(std::move(shown));
         }
     }
+    return all;
+}
+
+std::vector<connection_status> engine::connection_statuses() const {
+    std::vector<connection_status> all;
+    for (const auto& [id, each] : connections_) {
+        if (each->running()) {
+            all.push_back(
+                {id,
+                 each->peer_name(),
+                 each->user_name(),
+                 each->home().name(),
+                 each->channel_count()});
+        }
+    }
+    std::ranges::sort(all, {}, &connection_status::id);
     return all;
 }
 

@@ -1,19 +1,25 @@
 // The engine without sockets, disk or clock, driven through a pipe: target `memory` of the
 // conformance tests. One command a line on stdin, `octets` followed by that many octets; answers
-// on stdout: `output ID SIZE` with its octets, `closed ID`, `fault TEXT`, and `done MS` at the end
-// of each command, MS being the time that has passed. The disk is as fast as memory, time moves
-// only by `advance`, names are generated from a count. One thread; what is wrong with a command
-// ends it.
+// on stdout: `output ID SIZE` with its octets, `closed ID`, `reply STATUS SIZE` with its octets,
+// `fault TEXT`, and `done MS` at the end of each command, MS being the time that has passed. The
+// disk is as fast as memory, time moves only by `advance`, names are generated from a count, a
+// password is its own verifier. One thread; what is wrong with a command ends it.
 //
 //   reset | connect ID | octets ID SIZE | gone ID | advance MS | disk_alarm 0|1 | shut_down
+//   api VERB TARGET BODY_SIZE REASON_SIZE: a request of guest's to the management API, followed by
+//     its body and the reason (header X-Reason)
+#include "broker/admin/resources.hpp"
 #include "broker/core/engine.hpp"
 #include "tests/broker/core/fake_journal.hpp"
 
 #include <algorithm>
 #include <cstdio>
+#include <deque>
+#include <functional>
 #include <iostream>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,7 +33,18 @@ constexpr time_point start_now{std::chrono::hours{1}};
 constexpr wall_time start_wall{milliseconds{1'700'000'000'000}};
 constexpr milliseconds tick_interval{100};
 
-class driver {
+std::string verifier_of(const std::string& password) {
+    return "plain$" + password;
+}
+
+struct api_request {
+    std::string verb;
+    std::string target;
+    std::string body;
+    std::string reason;
+};
+
+class driver final : public management_backend {
 public:
     driver() : engine_({}, journal_, [this] { return next_random(); }) {}
 
@@ -72,9 +89,47 @@ public:
         engine_.shut_down(clock_);
         after_event();
     }
+    void ask(const api_request& what) {
+        static const api_routes routes = all_routes();
+        routes.answer(
+            *this,
+            {boost::beast::http::string_to_verb(what.verb), what.target, what.body, what.reason},
+            api_caller{"guest", {std::string(administrator_tag)}},
+            [](const api_reply& reply) {
+                std::cout << "reply " << static_cast<unsigned>(reply.status) << ' '
+                          << reply.body.size() << '\n'
+                          << reply.body;
+            });
+    }
     [[nodiscard]] milliseconds passed() const {
         return std::chrono::duration_cast<milliseconds>(clock_.now - start_now);
     }
+
+    [[nodiscard]] management_view management_snapshot() const override {
+        management_view view;
+        view.queues = engine_.queue_statuses();
+        view.exchanges = engine_.exchange_statuses();
+        view.connections = engine_.connection_count();
+        return view;
+    }
+    [[nodiscard]] const engine& state() const override { return engine_; }
+    void change(const std::function<void(engine&)>& what) override {
+        engine_.administer(what, clock_);
+        after_event();
+    }
+    void when_durable(std::function<void()> done) override { done(); }
+    void log_in(
+        const std::string& /*name*/,
+        const std::string& /*password*/,
+        const api_client& /*from*/,
+        std::function<void(std::optional<api_caller>)> done) override {
+        done(std::nullopt);  // ask() has no need of it
+    }
+    void hash_password(std::string password, std::function<void(std::optional<std::string>)> done)
+        override {
+        done(verifier_of(password));
+    }
+    [[nodiscard]] bool is_verifier(const std::string& /*text*/) const override { return false; }
 
 private:
     struct peer {
@@ -113,8 +168,29 @@ private:
             each.close = each.close || std::ranges::count(caused.close, each.id) != 0;
             each.readable = each.readable || std::ranges::count(caused.resume, each.id) != 0;
         }
+        checks_.insert(checks_.end(), caused.password_checks.begin(), caused.password_checks.end());
+        hashes_.insert(hashes_.end(), caused.password_hashes.begin(), caused.password_hashes.end());
+    }
+    /// True if there was one.
+    bool answer_password() {
+        if (!hashes_.empty()) {
+            const password_to_hash next = hashes_.front();
+            hashes_.pop_front();
+            engine_.password_hashed(next.verifier, verifier_of(next.password), clock_);
+            return true;
+        }
+        if (!checks_.empty()) {
+            const password_check next = checks_.front();
+            checks_.pop_front();
+            engine_.password_checked(next.who, next.verifier == verifier_of(next.password), clock_);
+            return true;
+        }
+        return false;
     }
     bool go_on() {
+        if (answer_password()) {
+            return true;
+        }
         for (auto& [name, each] : peers_) {
             if (!each.output->empty()) {
                 const octets out = each.output->view();
@@ -157,11 +233,37 @@ private:
     std::uint64_t serial_ = 0;
     engine engine_;
     std::map<std::uint64_t, peer> peers_;
+    std::deque<password_check> checks_;
+    std::deque<password_to_hash> hashes_;
     lsn synced_ = 0;
 };
 
+/// So many octets of the input.
+std::string read_octets(std::size_t size) {
+    std::string input(size, '\0');
+    std::cin.read(input.data(), static_cast<std::streamsize>(size));
+    return input;
+}
+
+bool carry_out_request(driver& broker) {
+    api_request what;
+    std::size_t body_size = 0;
+    std::size_t reason_size = 0;
+    if (!(std::cin >> what.verb >> what.target >> body_size >> reason_size)) {
+        return false;
+    }
+    std::cin.get();  // the end of the line
+    what.body = read_octets(body_size);
+    what.reason = read_octets(reason_size);
+    broker.ask(what);
+    return static_cast<bool>(std::cin);
+}
+
 bool carry_out(std::unique_ptr<driver>& broker, const std::string& command) {
     std::uint64_t number = 0;
+    if (command == "api") {
+        return carry_out_request(*broker);
+    }
     if (command == "reset") {
         broker = std::make_unique<driver>();
     } else if (command == "shut_down") {
@@ -178,9 +280,7 @@ bool carry_out(std::unique_ptr<driver>& broker, const std::string& command) {
         broker->disk_alarm(number != 0);
     } else if (std::size_t size = 0; command == "octets" && std::cin >> size) {
         std::cin.get();  // the end of the line
-        std::string input(size, '\0');
-        std::cin.read(input.data(), static_cast<std::streamsize>(size));
-        broker->octets_came(number, input);
+        broker->octets_came(number, read_octets(size));
     } else {
         return false;
     }

@@ -108,6 +108,19 @@ class Planted(unittest.TestCase):
         self.fails("b opens", "b dropped after 20 s")
         self.play("b opens", "b dropped after 10 s")
 
+    def test_users_and_what_they_may_do(self):
+        bob = ('user bob configure="" write="" read="^q"', "b connects user=bob password=bob")
+        self.play(*bob, "b.1 basic.get q -> 1 ... body=0")
+        refused = "closes channel 403 access to queue 'q' in vhost '/' refused for user 'bob'"
+        self.fails(*bob, f"b.1 basic.get q {refused}")
+        self.fails(bob[1])  # as new after the scenario before
+        self.fails("user bob password=secret", bob[1])
+        self.play(*bob, "permissions bob read=r", f"b.1 basic.get q {refused}")
+
+    def test_request_that_is_refused(self):
+        self.fails("permissions nobody read=q")
+        self.fails("limit user nobody max-channels 2")
+
     def test_cut_tells_what_is_left(self):
         wanted = [(False, "", "q", "0"), (False, "", "q", "1")]
         self.assertEqual(cut_at(self.target, scenario([]), 3)["queues"]["q"], wanted)

@@ -94,6 +94,34 @@ TEST_F(Administration, DeletedUserIsThrownOut) {
     EXPECT_EQ(live_settings(), 3U);
 }
 
+TEST_F(Administration, ConnectionThatIsClosedIsToldTheReasonAndGivesBackWhatItHad) {
+    client& peer = broker.connect();
+    client& other = broker.connect();
+    declare(peer, "own", {.exclusive = true});
+    const connection_id whose = broker.broker().connection_statuses().at(0).id;
+
+    change([&](administration& with) { EXPECT_TRUE(with.close_connection(whose, "go away")); });
+
+    peer.expect_connection_error({}, "320 go away");
+    EXPECT_TRUE(peer.dropped());
+    EXPECT_FALSE(other.dropped());
+    EXPECT_FALSE(broker.has_queue("own"));
+    change([&](administration& with) { EXPECT_FALSE(with.close_connection(whose, "again")); });
+}
+
+TEST_F(Administration, OnlyOpenConnectionsAreShownAndCanBeClosed) {
+    client& handshaking = broker.connect_raw();
+    handshaking.send_octets(amqp::protocol_header);
+    EXPECT_TRUE(broker.broker().connection_statuses().empty());
+
+    change([](administration& with) {
+        EXPECT_FALSE(with.close_connection(connection_id{1}, "go away"));
+    });
+
+    EXPECT_FALSE(handshaking.dropped());
+    EXPECT_EQ(broker.broker().connection_count(), 1U);
+}
+
 TEST_F(Administration, DeletedUserInTheHandshakeIsDropped) {
     add_user("joe");
     client& joe = broker.connect_raw();

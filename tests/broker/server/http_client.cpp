@@ -36,6 +36,7 @@ http_answer http_ask(std::uint16_t port, const http_question& what) {
     if (!what.body.empty()) {
         request += "Content-Length: " + std::to_string(what.body.size()) + "\r\n";
     }
+    request += what.headers;
     const std::string text = http_exchange(port, request + "Connection: close\r\n\r\n" + what.body);
     http_answer answer;
     const std::size_t end = text.find("\r\n\r\n");

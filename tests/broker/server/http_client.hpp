@@ -20,6 +20,7 @@ struct http_question {
     std::string target;
     std::string login = guest_login;  ///< empty: none is sent
     std::string body{};
+    std::string headers{};  ///< further ones, each with its end of line
 };
 struct http_answer {
     int status = 0;

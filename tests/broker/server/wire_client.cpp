@@ -61,18 +61,20 @@ amqp::frame wire_client::next() {
     }
 }
 
-void wire_client::await_id(amqp::method_id id) {
+amqp::method wire_client::await_id(amqp::method_id id) {
     for (;;) {
         const amqp::frame found = next();
         if (found.type != static_cast<std::uint8_t>(amqp::frame_type::method)) {
             continue;
         }
-        amqp::wire_reader in(found.payload);
         amqp::method_id got;
-        got.class_id = in.number<std::uint16_t>();
-        got.method = in.number<std::uint16_t>();
+        amqp::method what;
+        const amqp::method_error error = amqp::read_method(found.payload, got, what);
         if (got == id) {
-            return;
+            if (error != amqp::method_error::none) {
+                throw std::runtime_error("the broker sent a method that cannot be read");
+            }
+            return what;
         }
     }
 }

@@ -9,6 +9,7 @@
 #include "tests/broker/server/support.hpp"
 
 #include <string>
+#include <variant>
 
 namespace lovage::broker::test {
 
@@ -23,10 +24,11 @@ public:
         amqp::write_method(out, channel, method);
         send_octets(out.view());
     }
-    /// Reads until such a method comes and drops what comes before it.
+    /// Reads until such a method comes and drops what comes before it. Texts in it are views until
+    /// more is read.
     template <class Method>
-    void await() {
-        await_id(Method::id);
+    Method await() {
+        return std::get<Method>(await_id(Method::id));
     }
     template <class Reply, class Method>
     void call(const Method& method) {
@@ -42,7 +44,7 @@ public:
 
 private:
     amqp::frame next();
-    void await_id(amqp::method_id id);
+    amqp::method await_id(amqp::method_id id);
 
     raw_socket socket_;
     std::string input_;
