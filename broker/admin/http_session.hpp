@@ -17,11 +17,19 @@ namespace lovage::broker {
 
 class http_session : public std::enable_shared_from_this<http_session> {
 public:
-    /// `broker` must outlive all handlers of the socket's io_context.
+    /// Sessions at a time; the management closes further connections at once.
+    static constexpr std::size_t sessions_max = 256;
+
+    /// `broker` must outlive all handlers of the socket's io_context. `sessions` counts those that
+    /// there are.
     http_session(
         boost::asio::ip::tcp::socket socket,
         management_backend& broker,
-        std::shared_ptr<const api_routes> routes);
+        std::shared_ptr<const api_routes> routes,
+        std::shared_ptr<std::size_t> sessions);
+    ~http_session();
+    http_session(const http_session&) = delete;
+    http_session& operator=(const http_session&) = delete;
 
     void read();
 
@@ -30,9 +38,12 @@ private:
     using response = boost::beast::http::response<boost::beast::http::string_body>;
 
     void log_in();
+    [[nodiscard]] bool comes_from_no_web_page() const;
+    void read_body(api_caller who);
     void answer(std::optional<api_caller> who);
-    void write(api_reply reply);
+    void write(api_reply reply, bool body_read);
 
+    std::shared_ptr<std::size_t> sessions_;
     boost::beast::tcp_stream stream_;
     management_backend& broker_;
     std::shared_ptr<const api_routes> routes_;

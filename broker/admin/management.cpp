@@ -19,8 +19,13 @@ management::management(
           port,
           nullptr,
           [&broker,
-           routes = std::make_shared<const api_routes>(all_routes())](net::stream accepted) {
-              std::make_shared<http_session>(std::move(accepted.socket()), broker, routes)->read();
+           routes = std::make_shared<const api_routes>(all_routes()),
+           sessions = std::make_shared<std::size_t>(0)](net::stream accepted) {
+              if (*sessions < http_session::sessions_max) {
+                  auto& socket = accepted.socket();
+                  std::make_shared<http_session>(std::move(socket), broker, routes, sessions)
+                      ->read();
+              }
           })) {}
 
 management::~management() = default;

@@ -24,9 +24,15 @@ json::object policy_json(const policy_status& what) {
 }
 
 api_reply list(policy_kind kind, const api_call& call) {
+    if (!call.names.empty()) {
+        if (auto refusal = refuse_vhost(call, call.names.front())) {
+            return std::move(*refusal);
+        }
+    }
     json::array all;
     for (const policy_status& each : call.broker.state().policy_statuses(kind)) {
-        if (call.names.empty() || each.vhost == call.names.front()) {
+        if (call.names.empty() ? may_see_vhost(call, each.vhost)
+                               : each.vhost == call.names.front()) {
             all.push_back(policy_json(each));
         }
     }
@@ -34,6 +40,9 @@ api_reply list(policy_kind kind, const api_call& call) {
 }
 
 api_reply show(policy_kind kind, const api_call& call) {
+    if (auto refusal = refuse_vhost(call, call.names[0])) {
+        return std::move(*refusal);
+    }
     for (const policy_status& each : call.broker.state().policy_statuses(kind)) {
         if (each.vhost == call.names[0] && each.settings.name == call.names[1]) {
             return {http::status::ok, json::serialize(policy_json(each)), false};
@@ -81,29 +90,30 @@ std::variant<policy_settings, api_reply> read_policy(const api_call& call) {
 }
 
 api_reply put(policy_kind kind, const api_call& call) {
+    if (auto refusal = refuse_vhost(call, call.names[0])) {
+        return std::move(*refusal);
+    }
+    if (!is_usable_name(call.names[1])) {
+        return invalid("a name has 1 to 255 octets of UTF-8");
+    }
     auto read = read_policy(call);
     if (auto* wrong = std::get_if<api_reply>(&read)) {
         return std::move(*wrong);
     }
     const std::string& vhost = call.names[0];
-    bool known = false;
     bool replaced = false;
     std::string problem;
     call.broker.change([&](engine& at) {
-        const auto* home = at.find_vhost(vhost);
-        known = home != nullptr;
-        if (known) {
-            replaced = home->policies(kind).find(call.names[1]) != nullptr;
-            problem = at.set_policy(kind, vhost, std::move(std::get<policy_settings>(read)));
-        }
+        replaced = at.find_vhost(vhost)->policies(kind).find(call.names[1]) != nullptr;
+        problem = at.set_policy(kind, vhost, std::move(std::get<policy_settings>(read)));
     });
-    if (!known) {
-        return api_error(http::status::not_found, "not_found", "vhost_not_found");
-    }
     return problem.empty() ? changed_reply(!replaced) : invalid(problem);
 }
 
 api_reply clear(policy_kind kind, const api_call& call) {
+    if (auto refusal = refuse_vhost(call, call.names[0])) {
+        return std::move(*refusal);
+    }
     bool cleared = false;
     call.broker.change(
         [&](engine& at) { cleared = at.clear_policy(kind, call.names[0], call.names[1]); });

@@ -51,6 +51,9 @@ api_reply list(const api_call& call) {
 }
 
 api_reply set_paused(const api_call& call, bool paused) {
+    if (auto refusal = refuse_vhost(call, call.names[0])) {
+        return std::move(*refusal);
+    }
     bool found = false;
     call.broker.change(
         [&](engine& at) { found = at.pause_queue(call.names[0], call.names[1], paused); });

@@ -103,8 +103,15 @@ void put(const api_call& call, const api_routes::reply_function& done) {
     } else {
         call.broker.hash_password(
             *password,
-            [&broker = call.broker, name, tags = std::move(*tags), done](
+            [&broker = call.broker, who = call.who.name, name, tags = std::move(*tags), done](
                 std::optional<std::string> verifier) {
+                // He may have lost his rights while this one waited.
+                const user_record* caller = broker.state().access().find(who);
+                if (caller == nullptr ||
+                    !has_level({who, caller->tags}, api_level::administrator)) {
+                    done(not_authorised("Not administrator user"));
+                    return;
+                }
                 done(
                     verifier ? put_user(broker, name, *verifier, tags)
                              : api_error(

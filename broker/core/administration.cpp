@@ -218,8 +218,13 @@ void administration::load_vhosts(bool is_new) {
     }
 }
 
+std::string initialized_setting() {
+    return settings_store::key("initialized", {});
+}
+
 void administration::keep_vhosts() {
     engine_.vhosts_kept_ = true;
+    engine_.settings_.put(initialized_setting(), {});
     for (const auto& [name, home] : engine_.vhosts_) {
         write(*home);
     }

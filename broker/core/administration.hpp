@@ -27,6 +27,9 @@ inline constexpr std::array<octets, 5> kinds_of_a_vhost{
     operator_policy_setting,
     paused_setting};
 
+/// The key of the setting that says that users and virtual hosts have been made once.
+[[nodiscard]] std::string initialized_setting();
+
 class administration {
 public:
     explicit administration(engine& of) : engine_(of) {}

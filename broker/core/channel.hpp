@@ -169,6 +169,7 @@ private:
     void hold_settlements(std::uint64_t tag, bool multiple, verdict how);
     /// Ends the transaction's content, counted out of memory; the next begins empty.
     transaction take_held();
+    fault check_again(const transaction& held);
 
     /// Calls `take` with the places of what is settled by that, in the order in which it is done.
     template <class Take>

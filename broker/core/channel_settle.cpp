@@ -171,10 +171,14 @@ fault channel::on(const amqp::basic::reject& in) {
 }
 
 void channel::requeue_all(verdict how) {
+    const bool holding = home_.hold_deaths();
     for (std::size_t i = unacked_.size(); i > 0; --i) {
         if (is_open(unacked_[i - 1])) {
             settle_one(i - 1, how);
         }
+    }
+    if (holding) {
+        home_.release_deaths();
     }
     trim_unacked();
 }

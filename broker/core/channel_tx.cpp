@@ -62,6 +62,7 @@ fault channel::hold(const publication& what) {
     const held_publish& held = transaction_->publishes.emplace_back(what, publish_mandatory_);
     const std::size_t size = held.footprint();
     transaction_->octets_held += size;
+    transaction_->rights = engine_.access().generation();
     engine_.memory_account() += size;
     engine_.transactions_account() += size;
     const auto& options = engine_.options();
@@ -86,11 +87,32 @@ transaction channel::take_held() {
     return held;
 }
 
+/// What has been granted may have been taken back since.
+fault channel::check_again(const transaction& held) {
+    if (held.rights == engine_.access().generation()) {
+        return no_fault;
+    }
+    for (const held_publish& each : held.publishes) {
+        publish_exchange_ = each.exchange;
+        if (fault refused = check_publish()) {
+            return refused;
+        }
+        if (fault refused =
+                check_published_topic(home_.find_exchange(each.exchange), each.routing_key)) {
+            return refused;
+        }
+    }
+    return no_fault;
+}
+
 fault channel::on(const amqp::tx::commit&) {
     if (!transaction_) {
         return not_transactional();
     }
     const transaction held = take_held();
+    if (fault refused = check_again(held)) {
+        return refused;
+    }
     bool logged = !held.settlements.empty();
     bool refused = false;
     for (const held_publish& each : held.publishes) {

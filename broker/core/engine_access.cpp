@@ -10,7 +10,9 @@ namespace lovage::broker {
 
 void engine::recovered() {
     std::vector<std::string> complaints;
-    const bool is_new = !access_.load(complaints);
+    // Not by the number of users alone: where the last one was deleted, nobody comes back.
+    const bool has_users = access_.load(complaints);
+    const bool is_new = !has_users && !settings_.contains(initialized_setting());
     for (const std::string& each : complaints) {
         log(log_level::error, format_log_line("permission_unusable", {{"problem", each}}));
     }

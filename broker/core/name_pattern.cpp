@@ -7,6 +7,8 @@ namespace {
 
 /// What RE2 may use for one pattern, compiled program and cache of states together.
 constexpr std::int64_t memory_max = 1 << 20;
+/// Instructions of a compiled pattern: matching takes at most so many steps for an octet of a name.
+constexpr int program_size_max = 1000;
 
 }  // namespace
 
@@ -27,6 +29,10 @@ std::optional<name_pattern> name_pattern::compile(octets text, std::string& prob
     auto compiled = std::make_unique<re2::RE2>(re2::StringPiece(text.data(), text.size()), options);
     if (!compiled->ok()) {
         problem = "is no regular expression: " + compiled->error();
+        return std::nullopt;
+    }
+    if (compiled->ProgramSize() > program_size_max) {
+        problem = "is too complex: fewer or smaller repetitions and alternatives are needed";
         return std::nullopt;
     }
     return name_pattern{std::move(compiled)};

@@ -38,6 +38,7 @@ struct held_settlement {
 struct transaction {
     std::vector<held_publish> publishes;
     std::vector<held_settlement> settlements;
+    std::uint64_t rights = 0;     ///< access_control::generation() when the last was checked
     std::size_t octets_held = 0;  ///< of the publishes, as counted in the engine's account
 };
 

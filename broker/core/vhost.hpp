@@ -12,6 +12,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace lovage::broker {
@@ -110,6 +111,14 @@ public:
     void died(queue& from, queued_message item, octets reason);
     /// Sends on what waits, as much as the event may.
     void dead_letter_waiting();
+    /// Until release_deaths(), what dies waits: for many messages that go back to their queues, so
+    /// that no dead letter comes before older messages which are about to be there again. True if
+    /// this call began it; else somebody further up will end it.
+    [[nodiscard]] bool hold_deaths() { return !std::exchange(delivering_, true); }
+    void release_deaths() {
+        delivering_ = false;
+        dead_letter_waiting();
+    }
     /// Calls `take` with each queue and message that died there, which the journal still holds.
     template <class Take>
     void for_each_dead(Take&& take) const {

@@ -74,7 +74,9 @@ void print_ready(const broker::server_options& options, const broker::node& node
     if (node.tls_port() != 0) {
         std::cout << " amqps=" << address(node.tls_port());
     }
-    std::cout << " management=" << address(node.management_port()) << std::endl;
+    const bool managed = node.management_port() != 0;
+    std::cout << " management=" << (managed ? address(node.management_port()) : "none")
+              << std::endl;
 }
 
 }  // namespace

@@ -42,6 +42,7 @@ po::options_description describe() {
     add("bind", po::value<std::string>()->default_value("127.0.0.1"), "IP address to listen on");
     add("port", po::value<unsigned>()->default_value(5672), "AMQP port; 0 is any free one");
     add("data-dir", po::value<std::string>(), "where queues and messages are kept");
+    add("no-management", "without the HTTP API");
     add("management-port",
         po::value<unsigned>(),
         "HTTP API port; 0 is any free one (default: AMQP port + 10000, with --port 0 any)");
@@ -93,7 +94,9 @@ server_options server_options_of(const po::variables_map& values) {
     options.port = port_of(values, "port");
     options.data_directory = values.contains("data-dir") ? values["data-dir"].as<std::string>()
                                                          : default_data_directory();
-    if (values.contains("management-port")) {
+    if (values.contains("no-management")) {
+        options.management_port.reset();
+    } else if (values.contains("management-port")) {
         options.management_port = port_of(values, "management-port");
     } else {
         const unsigned port = options.port + management_port_distance;

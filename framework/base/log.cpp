@@ -1,5 +1,7 @@
 #include "framework/base/log.hpp"
 
+#include <algorithm>
+
 namespace lovage {
 namespace {
 
@@ -7,8 +9,10 @@ log_sink current_sink = nullptr;
 log_level lowest_level = log_level::off;
 
 void append_value(std::string& line, std::string_view value) {
-    const bool plain =
-        !value.empty() && value.find_first_of(" \"\\=\n\r\t") == std::string_view::npos;
+    constexpr std::string_view hex = "0123456789abcdef";
+    const auto is_control = [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; };
+    const bool plain = !value.empty() && std::ranges::none_of(value, is_control) &&
+                       value.find_first_of(" \"\\=") == std::string_view::npos;
     if (plain) {
         line += value;
         return;
@@ -21,7 +25,14 @@ void append_value(std::string& line, std::string_view value) {
             case '\n': line += "\\n"; break;
             case '\r': line += "\\r"; break;
             case '\t': line += "\\t"; break;
-            default: line += c;
+            default:
+                if (is_control(c)) {  // a terminal would obey it
+                    line += "\\x";
+                    line += hex[static_cast<unsigned char>(c) >> 4U];
+                    line += hex[static_cast<unsigned char>(c) & 15U];
+                } else {
+                    line += c;
+                }
         }
     }
     line += '"';

@@ -48,7 +48,7 @@ class Management(BadInput):
         return None
 
     def get(self, path, *headers):
-        return self.ask("\r\n".join([f"GET {path} HTTP/1.1", "Host: x", LOGIN, *headers, "", ""]))
+        return self.ask("\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", LOGIN, *headers, "", ""]))
 
     def serves(self):
         self.assertEqual(self.get("/api/overview")[0], 200)
@@ -84,7 +84,7 @@ class Management(BadInput):
                 self.refused(octets)
 
     def test_bodies_that_lie_or_are_too_large(self):
-        head = f"POST /api/queues HTTP/1.1\r\nHost: x\r\n{LOGIN}\r\n"
+        head = f"POST /api/queues HTTP/1.1\r\nHost: localhost\r\n{LOGIN}\r\n"
         deep = b"[" * 10_000 + b"]" * 10_000
         for octets in (head + f"Content-Length: {2**63}\r\n\r\n" + "x" * 1000,
                        head + "Content-Length: 1000000\r\n\r\n" + "[1," * 333_333,
@@ -127,15 +127,15 @@ class Management(BadInput):
                       "Basic " + base64.b64encode(b"guest").decode(),
                       "Basic " + base64.b64encode(b"guest:wrong").decode()):
             with self.subTest(login=login[:40]):
-                answer = self.ask(f"GET /api/overview HTTP/1.1\r\nHost: x\r\nAuthorization: {login}"
+                answer = self.ask(f"GET /api/overview HTTP/1.1\r\nHost: localhost\r\nAuthorization: {login}"
                                   "\r\n\r\n")
                 self.assertIn(answer[0], (400, 401))
-        self.assertEqual(self.ask("GET /api/overview HTTP/1.1\r\nHost: x\r\n\r\n")[0], 401)
+        self.assertEqual(self.ask("GET /api/overview HTTP/1.1\r\nHost: localhost\r\n\r\n")[0], 401)
 
     def test_other_sites_may_not_read_the_answers(self):
         """A page of somewhere else in the administrator's browser must not get at them."""
         for answer in (self.get("/api/overview", "Origin: https://evil.example"),
-                       self.ask("OPTIONS /api/overview HTTP/1.1\r\nHost: x\r\n" + LOGIN
+                       self.ask("OPTIONS /api/overview HTTP/1.1\r\nHost: localhost\r\n" + LOGIN
                                 + "\r\nOrigin: https://evil.example\r\n"
                                 "Access-Control-Request-Method: DELETE\r\n\r\n")):
             self.assertFalse([name for name in answer[1] if name.startswith("access-control-")])
@@ -144,7 +144,7 @@ class Management(BadInput):
     def test_methods_that_change_nothing_here(self):
         for method in ("PUT", "POST", "DELETE", "PATCH", "TRACE", "CONNECT", "MKCOL", "X" * 300):
             with self.subTest(method=method[:20]):
-                answer = self.ask(f"{method} /api/queues/%2F/nothing HTTP/1.1\r\nHost: x\r\n{LOGIN}"
+                answer = self.ask(f"{method} /api/queues/%2F/nothing HTTP/1.1\r\nHost: localhost\r\n{LOGIN}"
                                   "\r\nContent-Length: 0\r\n\r\n")
                 if answer:
                     self.assertIn(answer[0], (400, 404, 405, 501))
@@ -173,7 +173,7 @@ class Management(BadInput):
             1, "queue.declare", 0, f"listed.{number}." + "n" * 200, False, False, True, False, True,
             {}) for number in range(5000)))
         wire.call(1, "basic.qos", 0, 0, False)
-        request = f"GET /api/queues HTTP/1.1\r\nHost: x\r\n{LOGIN}\r\n\r\n".encode()
+        request = f"GET /api/queues HTTP/1.1\r\nHost: localhost\r\n{LOGIN}\r\n\r\n".encode()
         self.left_kib = 20 * ANSWER_KIB  # one each, however many were asked for
         for _ in range(20):
             client = socket.socket()
@@ -193,7 +193,7 @@ class Management(BadInput):
         for login in (good, bad):
             for path in ("/api/overview", "/api/queues", "/api/users", "/nothing"):
                 client = socket.create_connection(("127.0.0.1", broker.management), 20)
-                answer = self.ask(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {login}"
+                answer = self.ask(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {login}"
                                   "\r\n\r\n", client)
                 client.close()
                 seen += answer[2] + str(answer[1]).encode()

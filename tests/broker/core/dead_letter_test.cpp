@@ -360,6 +360,28 @@ TEST_F(DeadLetters, OneRecordMovesToADelayedExchangeAndOutOfIt) {
     EXPECT_EQ(broker.journal.messages.size(), 0U);
 }
 
+TEST_F(DeadLetters, ComesBehindOlderMessagesThatGoBackTogetherWithIt) {
+    declare(peer, "r");
+    declare(
+        peer,
+        "q",
+        {},
+        {{"x-delivery-limit", std::int32_t{0}},
+         {"x-dead-letter-exchange", ""},
+         {"x-dead-letter-routing-key", "r"}});
+    client& lost = broker.connect();
+    for (const char* queue : {"r", "q"}) {
+        peer.publish(1, {"", queue, std::string("from ") + queue});
+        lost.send(1, get_from(queue));
+        lost.expect_get_ok(1);
+    }
+    start_consumer(peer, 1, "r", "tag");
+
+    lost.vanish();
+
+    EXPECT_EQ(peer.expect_bodies(1, 2), (std::vector<std::string>{"from r", "from q"}));
+}
+
 TEST_F(DeadLetters, PurgeAndDeleteDeadLetterNothing) {
     declare(peer, "dead");
     for (const octets name : {"q", "r"}) {

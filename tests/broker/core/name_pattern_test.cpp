@@ -42,6 +42,7 @@ TEST(NamePattern, RefusesWhatIsNoExpressionOrCannotBeBounded) {
     EXPECT_NE(problem_of("(a)\\1"), "");
     EXPECT_NE(problem_of("(?=a)b"), "");
     EXPECT_NE(problem_of("((a{1000}){1000}){1000}"), "");
+    EXPECT_EQ(problem_of("(?:[bc]?.?){1000}x").substr(0, 14), "is too complex");
     EXPECT_EQ(problem_of(std::string(4097, 'a')), "is longer than 4096 octets");
 }
 

@@ -13,7 +13,6 @@ constexpr method_id exchange_delete = amqp::exchange::delete_::id;
 constexpr method_id exchange_bind = amqp::exchange::bind::id;
 constexpr method_id exchange_unbind = amqp::exchange::unbind::id;
 constexpr method_id queue_declare = amqp::queue::declare::id;
-constexpr method_id queue_delete = amqp::queue::delete_::id;
 constexpr method_id queue_bind = amqp::queue::bind::id;
 constexpr method_id queue_unbind = amqp::queue::unbind::id;
 constexpr method_id queue_purge = amqp::queue::purge::id;
@@ -238,6 +237,16 @@ TEST_F(Permissions, PublishInATransactionIsRefusedAtOnce) {
     joe().expect<amqp::tx::select_ok>(1);
     publish("amq.direct", "q");
     expect_refused(basic_publish, "exchange 'amq.direct'");
+}
+
+TEST_F(Permissions, TransactionIsRefusedWhenTheRightHasGoneSince) {
+    allow("", ".*", "");
+    joe().send(1, amqp::tx::select{});
+    joe().expect<amqp::tx::select_ok>(1);
+    publish("", "q");
+    allow("", "", "");
+    joe().send(1, amqp::tx::commit{});
+    expect_refused(amqp::tx::commit::id, "exchange 'amq.default'");
 }
 
 TEST_F(Permissions, ExchangeDeclareAndDeleteConfigureTheExchange) {

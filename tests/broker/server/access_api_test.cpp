@@ -154,6 +154,46 @@ TEST_F(AccessApi, NothingIsToldAboveTheTagsOfTheCaller) {
     }
 }
 
+TEST_F(AccessApi, PoliciesAndPausesAreForThoseWhoMaySeeTheVhost) {
+    connection client{broker_->url()};
+    client.declare_queue("q");
+    done(201, "PUT", "vhosts/own");
+    done(201, "PUT", "users/joe", R"({"password": "pw", "tags": "policymaker"})");
+    done(201, "PUT", "permissions/own/joe", R"({"configure": ".*", "write": ".*", "read": ".*"})");
+    done(201, "PUT", "policies/%2F/guests", R"({"pattern": "x", "definition": {"expires": 1000}})");
+    const std::string joe = base64_login("joe", "pw");
+    const std::string policy = R"({"pattern": ".*", "definition": {"expires": 1}})";
+
+    EXPECT_EQ(ask("PUT", "policies/%2F/p", policy, joe).status, 401);
+    EXPECT_EQ(ask("GET", "policies/%2F", "", joe).status, 401);
+    EXPECT_EQ(ask("GET", "policies/%2F/guests", "", joe).status, 401);
+    EXPECT_EQ(ask("DELETE", "policies/%2F/guests", "", joe).status, 401);
+    EXPECT_EQ(ask("GET", "policies", "", joe).body, "[]");
+    EXPECT_EQ(ask("PUT", "queues/%2F/q/pause", "", joe).status, 401);
+    EXPECT_EQ(ask("PUT", "policies/own/p", policy, joe).status, 201);
+    EXPECT_EQ(client.queue_status("q").messages, 0U);
+}
+
+TEST_F(AccessApi, WebPagesFromElsewhereAreRefused) {
+    const auto status = [&](const std::string& headers) {
+        return http_exchange(
+                   broker_->management_port(),
+                   "GET /api/whoami HTTP/1.1\r\nConnection: close\r\n" + headers +
+                       "Authorization: Basic " + guest_login + "\r\n\r\n")
+            .substr(9, 3);
+    };
+    EXPECT_EQ(status("Host: localhost:15672\r\n"), "200");
+    EXPECT_EQ(status("Host: [::1]:15672\r\nOrigin: http://[::1]:15672\r\n"), "200");
+    EXPECT_EQ(status("Host: rebound.example:15672\r\n"), "403");
+    EXPECT_EQ(status("Host: localhost\r\nOrigin: http://attacker.example\r\n"), "403");
+}
+
+TEST_F(AccessApi, WhereTheLastUserWasDeletedNobodyComesBack) {
+    done(204, "DELETE", "users/guest");
+    start();
+    EXPECT_EQ(ask("GET", "whoami").status, 401);
+}
+
 TEST_F(AccessApi, DeletedVhostIsGoneWithItsDurableThingsAfterARestartToo) {
     done(201, "PUT", "vhosts/shop");
     {

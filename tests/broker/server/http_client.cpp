@@ -29,7 +29,7 @@ std::string http_exchange(std::uint16_t port, std::string_view octets) {
 }
 
 http_answer http_ask(std::uint16_t port, const http_question& what) {
-    std::string request = what.verb + " " + what.target + " HTTP/1.1\r\nHost: test\r\n";
+    std::string request = what.verb + " " + what.target + " HTTP/1.1\r\nHost: localhost\r\n";
     if (!what.login.empty()) {
         request += "Authorization: Basic " + what.login + "\r\n";
     }

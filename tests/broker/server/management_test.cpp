@@ -186,7 +186,7 @@ TEST_F(Management, UnknownPathsAreNotFound) {
 TEST_F(Management, OneConnectionServesManyRequests) {
     const raw_socket socket{broker_.management_port()};
     const std::string request =
-        std::string("GET /api/overview HTTP/1.1\r\nHost: t\r\nAuthorization: Basic ") +
+        std::string("GET /api/overview HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic ") +
         guest_login + "\r\n\r\n";
     for (int i = 0; i < 3; ++i) {
         ASSERT_TRUE(socket.send(request));

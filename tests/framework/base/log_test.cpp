@@ -54,6 +54,12 @@ TEST(LogLine, EscapesQuotesAndBackslashes) {
     EXPECT_EQ(format_log_line("e", {{"v", R"(say "\")"}}), R"(e v="say \"\\\"")");
 }
 
+TEST(LogLine, ShowsWhatATerminalWouldObey) {
+    EXPECT_EQ(
+        format_log_line("e", {{"v", std::string_view("a\x1b]0;x\x07\0\x7f", 9)}}),
+        R"(e v="a\x1b]0;x\x07\x00\x7f")");
+}
+
 TEST(LogLine, StaysOneLine) {
     const std::string text = format_log_line("e", {{"v", "a\nb\rc\td"}});
 
