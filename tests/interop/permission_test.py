@@ -8,7 +8,6 @@ import urllib.parse
 
 import harness
 from wire import SPEC
-from wire_test import WireTest
 
 harness.Options.management = True
 
@@ -40,16 +39,25 @@ class Api:
         return answer
 
 
-class PermissionTest(WireTest):
+class PermissionTest(harness.BrokerTest):
     """self.w: guest's channel 1; self.joe: the channel 1 of a user who may do what allow() says."""
 
     def setUp(self):
         super().setUp()
+        self._wire = None
         self.api = Api(self.broker)
         self.user = self.name("joe")
         self.put_user()
         self.allow()
         self.joe = self.as_user()
+
+    @property
+    def w(self):
+        """A new connection if a failed sub-test has lost the last."""
+        if self._wire is None or self._wire.dead:
+            self._wire = self.wire()
+            self._wire.open(1)
+        return self._wire
 
     def put_user(self, tags="", password="secret"):
         self.api.do("PUT", "users", self.user, body={"password": password, "tags": tags})
