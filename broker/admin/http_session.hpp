@@ -18,7 +18,7 @@ namespace lovage::broker {
 class http_session : public std::enable_shared_from_this<http_session> {
 public:
     /// Sessions at a time; the management closes further connections at once.
-    static constexpr std::size_t sessions_max = 256;
+    static constexpr std::size_t sessions_max = 1024;
 
     /// `broker` must outlive all handlers of the socket's io_context. `sessions` counts those that
     /// there are.

@@ -37,6 +37,9 @@ bool administration::delete_user(octets name) {
     }
     const std::string gone{name};  // it may be the record's own
     engine_.access_.erase_user(gone);
+    if (!engine_.vhosts_kept_ && engine_.access_.users().empty()) {
+        keep_vhosts();  // else the next start would make him again
+    }
     engine_.definition_logged();
     for (const auto& [id, each] : engine_.connections_) {
         if (each->user_name() == gone) {

@@ -233,6 +233,7 @@ void engine::dispatch_scheduled() {
 
 void engine::update_memory_alarm() {
     const auto limit = static_cast<double>(options_.memory_octets_max);
+    memory_peak_ = std::max(memory_peak_, memory_octets());
     const auto used = static_cast<double>(memory_octets());
     if (memory_alarm_ ? used < alarm_ends_at * limit : used > limit) {
         memory_alarm_ = !memory_alarm_;

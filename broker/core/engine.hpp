@@ -23,6 +23,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace lovage::broker {
@@ -249,6 +250,10 @@ public:
     [[nodiscard]] std::uint64_t memory_octets() const {
         return memory_octets_ + dedup_octets_ + buffer_octets_;
     }
+    /// The most that it was at the end of an event since this was asked last.
+    [[nodiscard]] std::uint64_t take_memory_peak() {
+        return std::exchange(memory_peak_, memory_octets());
+    }
     void check_invariants() const;
 
     // For administer().
@@ -429,6 +434,7 @@ private:
     std::uint64_t dedup_octets_ = 0;
     std::uint64_t transaction_octets_ = 0;
     std::uint64_t buffer_octets_ = 0;
+    std::uint64_t memory_peak_ = 0;
     bool memory_alarm_ = false;
     bool disk_alarm_ = false;
     bool shutting_down_ = false;

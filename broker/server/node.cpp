@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <malloc.h>
 #include <unistd.h>
 #include <utility>
 
@@ -18,6 +19,8 @@ namespace lovage::broker {
 namespace {
 
 constexpr std::chrono::milliseconds housekeeping_interval{100};
+/// When the memory in use has fallen by so much, the system gets it back.
+constexpr std::uint64_t given_back_octets = 32ULL * 1024 * 1024;
 /// Acks lose nothing by waiting for company; a publish or definition takes them along at once.
 constexpr std::chrono::milliseconds acks_wait{5};
 constexpr std::chrono::seconds disk_full_retry{1};
@@ -439,6 +442,10 @@ void node::keep_house() {
         buffered += each->pump().buffer_octets();
     }
     engine_->buffers_take(buffered);
+    // The allocator keeps what lies below something that is still there, for ever if need be.
+    if (engine_->take_memory_peak() > engine_->memory_octets() + given_back_octets) {
+        malloc_trim(0);
+    }
 }
 
 void node::begin_stop() {

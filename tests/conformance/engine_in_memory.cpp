@@ -46,7 +46,10 @@ struct api_request {
 
 class driver final : public management_backend {
 public:
-    driver() : engine_({}, journal_, [this] { return next_random(); }) {}
+    driver() : engine_({}, journal_, [this] { return next_random(); }) {
+        engine_.tick(clock_);  // users are there from the first event on
+        after_event();
+    }
 
     void connect(std::uint64_t name) {
         peer& made = peers_[name];

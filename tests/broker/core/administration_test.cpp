@@ -88,10 +88,10 @@ TEST_F(Administration, DeletedUserIsThrownOut) {
     EXPECT_TRUE(joe.dropped());
     EXPECT_FALSE(guest.dropped());
     EXPECT_FALSE(broker.has_queue("own"));
-    EXPECT_EQ(live_settings(), 1U);  // the virtual host
+    EXPECT_EQ(live_settings(), 2U);  // the virtual host, and that the directory is not new
     change([](administration& with) { EXPECT_FALSE(with.delete_user("joe")); });
     add_user("joe");  // and nothing of the old one comes back
-    EXPECT_EQ(live_settings(), 3U);
+    EXPECT_EQ(live_settings(), 4U);
 }
 
 TEST_F(Administration, ConnectionThatIsClosedIsToldTheReasonAndGivesBackWhatItHad) {
@@ -165,8 +165,8 @@ TEST_F(Administration, DeletedVhostTakesAllThatIsInIt) {
     EXPECT_TRUE(broker.has_queue("stays"));
     EXPECT_FALSE(broker.has_queue("q"));
     EXPECT_EQ(broker.broker().memory_octets(), 0U);
-    EXPECT_EQ(live_settings(), 2U);        // joe and the virtual host that is left
-    EXPECT_EQ(broker.journal.live(), 3U);  // with the queue that stays
+    EXPECT_EQ(live_settings(), 3U);        // joe, the virtual host that is left, not new
+    EXPECT_EQ(broker.journal.live(), 4U);  // with the queue that stays
     expect_no_entry("joe", "shop", "vhost shop not found");
     change([](administration& with) { EXPECT_FALSE(with.delete_vhost("shop")); });
     add_vhost("shop");
