@@ -11,7 +11,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <malloc.h>
 #include <unistd.h>
 #include <utility>
 
@@ -19,8 +18,6 @@ namespace lovage::broker {
 namespace {
 
 constexpr std::chrono::milliseconds housekeeping_interval{100};
-/// When the memory in use has fallen by so much, the system gets it back.
-constexpr std::uint64_t given_back_octets = 32ULL * 1024 * 1024;
 /// Acks lose nothing by waiting for company; a publish or definition takes them along at once.
 constexpr std::chrono::milliseconds acks_wait{5};
 constexpr std::chrono::seconds disk_full_retry{1};
@@ -28,8 +25,6 @@ constexpr std::chrono::seconds stop_patience{2};
 /// More unwritten log than this, and publishers wait for the disk.
 constexpr std::size_t unwritten_octets_max = 64 * 1024 * 1024;
 constexpr double memory_share = 0.4;
-/// Buffers of connections that were idle for so many ticks are given back.
-constexpr std::uint64_t rounds_of_a_trim = 50;
 
 std::array<unsigned char, 16> random_octets() {
     std::array<unsigned char, 16> octets{};
@@ -429,23 +424,6 @@ void node::tick() {
     }
     perform();
     arm_tick();
-}
-
-/// What takes a look at every connection.
-void node::keep_house() {
-    const bool trimming = ++rounds_ % rounds_of_a_trim == 0;
-    std::uint64_t buffered = 0;
-    for (const auto& [id, each] : sessions_) {
-        if (trimming) {
-            each->pump().trim();
-        }
-        buffered += each->pump().buffer_octets();
-    }
-    engine_->buffers_take(buffered);
-    // The allocator keeps what lies below something that is still there, for ever if need be.
-    if (engine_->take_memory_peak() > engine_->memory_octets() + given_back_octets) {
-        malloc_trim(0);
-    }
 }
 
 void node::begin_stop() {
