@@ -52,7 +52,7 @@ public:
     void start();
     void executor_started(executor_id executor, moment at);
     /// Its process is gone, whatever the reason, or could not be started. `how` is for people.
-    /// `untouched`: it was dead already when it was given its job, which is not to blame.
+    /// `untouched`: it died before it had taken its job, which is not to blame.
     void executor_lost(
         executor_id executor,
         std::string_view how,

@@ -29,7 +29,7 @@ struct child_slot {
     byte_buffer out;  ///< what the socket did not take
     bool writing = false;
     bool dead = false;       ///< its last answers are being read
-    bool untouched = false;  ///< its last job was given to it after its death
+    bool untouched = false;  ///< its last job came after its death, or it died before reading it
 };
 
 class prefork_executors final : public executors {
@@ -152,7 +152,9 @@ private:
         child_slot& slot = *slots_[executor];
         slot.dead = true;
         if (slot.socket.is_open()) {
-            read_now(executor);  // it may have answered before it died
+            if (read_now(executor)) {  // it may have answered before it died
+                read_now(executor);    // and left something unread
+            }
             error_code ignored;
             slot.socket.close(ignored);
         }
@@ -191,6 +193,9 @@ private:
                 std::max(read_octets, wanted > slot.in.size() ? wanted - slot.in.size() : 0);
             const ssize_t got =
                 ::recv(slot.socket.native_handle(), slot.in.prepare(room), room, MSG_DONTWAIT);
+            if (got < 0 && errno == ECONNRESET) {
+                slot.untouched = true;  // it died with its job unread (unix(7))
+            }
             if (got <= 0) {
                 return got < 0 && (errno == EAGAIN || errno == EINTR);
             }

@@ -94,6 +94,19 @@ TEST_F(Prefork, TaskThatMeetsADeadChildIsNotBlamed) {
     EXPECT_EQ(call.get(), 5);
 }
 
+TEST_F(Prefork, TaskThatADyingChildHasNotReadIsNotBlamed) {
+    const auto worker = start_worker({"-c", "1", "--max-crashes", "1"});
+    ASSERT_EQ(caller().delay(add, 1, 1).get(), 2);
+    const auto child = descendants(worker->pid())[1];
+    ::kill(child, SIGSTOP);
+    const auto call = caller().delay(add, 2, 3);
+    ASSERT_TRUE(eventually([&] { return ready("demo") == 0; }));
+
+    ::kill(child, SIGKILL);
+
+    EXPECT_EQ(call.get(), 5);
+}
+
 TEST_F(Prefork, StartsMoreChildrenThanASocketHoldsRequestsFor) {
     auto worker = start_worker({"-c", "700"});
 
