@@ -156,7 +156,7 @@ bool connection::must_wait(const amqp::frame& in) {
     if (!blocked_) {
         blocked_ = true;
         owner_.block(*this);
-        if (capabilities_.connection_blocked) {
+        if (capabilities_.connection_blocked && owner_.alarmed()) {
             told_blocked_ = true;
             send(0, amqp::connection::blocked{owner_.alarm_reason()});
         }

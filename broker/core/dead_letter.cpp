@@ -164,7 +164,7 @@ bool vhost::dead_letter(const queue& from, const message& dead, octets reason, b
     moved.priority = dead.priority;
     moved.published_at_ms = owner_.wall_ms();
     if (held) {
-        moved.instead_of = held_copy{from.id(), dead.id()};
+        moved.instead_of = copy_in(from.id(), dead);
     }
     find_targets(through, moved);
     std::erase_if(targets_, [&](const queue* target) { return is_cycle(deaths, target->name()); });

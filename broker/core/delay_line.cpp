@@ -1,5 +1,6 @@
 #include "broker/core/delay_line.hpp"
 
+#include "broker/core/engine.hpp"
 #include "broker/core/publish_properties.hpp"
 #include "framework/amqp/properties.hpp"
 #include "framework/amqp/table_codec.hpp"
@@ -12,6 +13,13 @@
 
 namespace lovage::broker {
 namespace {
+
+/// Of a page read at once: it is only what is due.
+constexpr std::size_t slice_octets = 16 * 1024;
+
+std::uint64_t memory_of(const message& body) {
+    return sizeof(delay_line::waiting_message) + body.footprint();
+}
 
 constexpr octets delay_header = "x-delay";
 constexpr octets due_header = "x-lovage-due";
@@ -78,19 +86,113 @@ std::optional<std::int64_t> number(const amqp::table& headers, octets name) {
 
 }  // namespace
 
+std::optional<std::uint64_t> delay_line::next_due_ms() const {
+    const page_key first = std::min(
+        pages_.next_key(),
+        waiting_.empty() ? no_key : page_key{waiting_.front().due_ms, waiting_.front().body->id()});
+    return first == no_key ? std::nullopt : std::optional{first.first};
+}
+
 void delay_line::add(message_ptr body, std::uint64_t due_ms) {
+    resident_octets_ += memory_of(*body);
     waiting_.push_back({due_ms, std::move(body)});
     std::ranges::push_heap(waiting_, later);
 }
 
-message_ptr delay_line::pop() {
+std::optional<message_ptr> delay_line::pop(std::uint64_t now_ms) {
+    // What is on disk and due before anything in memory comes first.
+    const page_key now{now_ms, no_key.first};
+    while (pages_.next_key() <= now &&
+           (waiting_.empty() ||
+            pages_.next_key() < page_key{waiting_.front().due_ms, waiting_.front().body->id()})) {
+        home_.owner().pages().load(
+            pages_, now, slice_octets, [this](queued_message item, std::uint64_t due_ms) {
+                add(std::move(item.body), due_ms);
+            });
+    }
+    if (waiting_.empty() || waiting_.front().due_ms > now_ms) {
+        return std::nullopt;
+    }
     std::ranges::pop_heap(waiting_, later);
     message_ptr next = std::move(waiting_.back().body);
     waiting_.pop_back();
+    resident_octets_ -= memory_of(*next);
     if (waiting_.empty()) {
         waiting_.shrink_to_fit();  // a great wave is over
     }
     return next;
+}
+
+void delay_line::page_out(page_builder& into, std::uint64_t keep) {
+    // The heap in order is a heap as well.
+    std::ranges::sort(waiting_, [](const auto& a, const auto& b) { return later(b, a); });
+    std::uint64_t held = 0;
+    std::size_t first = 0;
+    while (first < waiting_.size() && (held < keep || waiting_[first].body->in_page != nullptr)) {
+        held += memory_of(*waiting_[first].body);
+        ++first;
+    }
+    std::uint64_t room = into.room();
+    std::size_t begin = waiting_.size();
+    while (begin > first && room > memory_of(*waiting_[begin - 1].body)) {
+        --begin;
+        room -= memory_of(*waiting_[begin].body);
+    }
+    into.begin(nullptr, this, 0);
+    for (const bool logged : {true, false}) {
+        for (std::size_t i = begin; i < waiting_.size(); ++i) {
+            const auto& [due_ms, body] = waiting_[i];
+            if (body->in_page == nullptr && (body->durable_holders != 0) == logged) {
+                into.add({body, 0, false}, due_ms, logged);
+            }
+        }
+        into.end_page();
+    }
+}
+
+void delay_line::paged_out(
+    page& made,
+    const std::vector<message_id>& ids,
+    std::vector<queued_message>& gone) {
+    boost::unordered_flat_map<message_id, std::uint32_t> places;
+    for (const message_id each : ids) {
+        places.emplace(each, static_cast<std::uint32_t>(places.size()));
+    }
+    struct taken {
+        std::uint32_t place = 0;
+        std::uint64_t due_ms = 0;
+        message_ptr body;
+    };
+    std::vector<taken> found;
+    std::erase_if(waiting_, [&](waiting_message& each) {
+        const auto at = places.find(each.body->id());
+        if (at == places.end()) {
+            return false;
+        }
+        resident_octets_ -= memory_of(*each.body);
+        found.push_back({at->second, each.due_ms, std::move(each.body)});
+        return true;
+    });
+    std::ranges::make_heap(waiting_, later);
+    std::ranges::sort(found, {}, &taken::place);
+    std::vector<std::uint32_t> still;
+    for (taken& each : found) {
+        still.push_back(each.place);
+        gone.push_back({std::move(each.body), 0, false});
+    }
+    made.keep_only(still, gone);
+    if (!gone.empty()) {
+        made.next_key = {found.front().due_ms, gone.front().body->id()};
+        pages_.insert(made);
+    }
+    home_.owner().due_changed(*this);
+}
+
+void delay_line::restore(page& found) {
+    found.in_line = this;
+    found.next_key = {found.facts().first_due_ms, 0};
+    pages_.insert(found);
+    home_.owner().due_changed(*this);
 }
 
 void delay_line::check_invariants() const {

@@ -1,14 +1,16 @@
 // The messages that wait at an exchange of type x-delayed-message until they are due: a heap in the
-// order of their due times, of the same time in that in which they were published.
+// order of their due times, of the same time in that in which they were published. When they are
+// too many, those that are due last wait on disk, in pages.
 // Owned by its exchange, called by the vhost on the engine's thread, which writes the journal and
 // routes what is due. Knows no clock.
 //
-// Invariant: waiting_ is a heap whose front is due first.
+// Invariant: waiting_ is a heap whose front is due first of those in memory.
 #pragma once
 
 #include "broker/core/ids.hpp"
 #include "broker/core/journal.hpp"
 #include "broker/core/message.hpp"
+#include "broker/core/page.hpp"
 
 #include <optional>
 #include <vector>
@@ -29,18 +31,29 @@ public:
 
     [[nodiscard]] vhost& home() const { return home_; }
     [[nodiscard]] exchange& owner() const { return owner_; }
-    [[nodiscard]] std::size_t size() const { return waiting_.size(); }
-    /// When the first is due, Unix milliseconds.
-    [[nodiscard]] std::optional<std::uint64_t> next_due_ms() const {
-        return waiting_.empty() ? std::nullopt : std::optional{waiting_.front().due_ms};
-    }
+    [[nodiscard]] std::size_t size() const { return waiting_.size() + pages_.count(); }
+    /// When the first is due, or earlier if that is on disk; Unix milliseconds.
+    [[nodiscard]] std::optional<std::uint64_t> next_due_ms() const;
 
     void add(message_ptr body, std::uint64_t due_ms);
-    /// The one that is due first; there must be one.
-    message_ptr pop();
-    /// In no order.
+    /// The one that is due first, if it is by `now_ms`: then it is taken out.
+    std::optional<message_ptr> pop(std::uint64_t now_ms);
+    /// Those in memory, in no order.
     [[nodiscard]] const std::vector<waiting_message>& waiting() const { return waiting_; }
+    [[nodiscard]] page_line& pages() { return pages_; }
     void check_invariants() const;
+
+    // For the pager.
+
+    [[nodiscard]] std::uint64_t resident_octets() const { return resident_octets_; }
+    /// Copies those that are due last; about `keep` octets stay.
+    void page_out(page_builder& into, std::uint64_t keep);
+    /// As queue::paged_out().
+    void paged_out(
+        page& made,
+        const std::vector<message_id>& ids,
+        std::vector<queued_message>& gone);
+    void restore(page& found);
 
     /// Under which the log keeps its messages, as if they were in a queue; 0 until it has any.
     queue_id id{};
@@ -51,6 +64,8 @@ private:
     vhost& home_;
     exchange& owner_;
     std::vector<waiting_message> waiting_;
+    page_line pages_;
+    std::uint64_t resident_octets_ = 0;  // of what is in memory, roughly
 };
 
 /// When a message with these encoded properties may be routed by a delayed exchange, Unix

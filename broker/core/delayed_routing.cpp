@@ -53,7 +53,11 @@ void vhost::hold_back(const publication& what, publish_outcome& outcome) {
 }
 
 void vhost::release_due(delay_line& line) {
-    const message_ptr due = line.pop();
+    const auto taken = line.pop(owner_.wall_ms());
+    if (!taken) {
+        return;  // what was expected of a page is due later, or cannot be read
+    }
+    const message_ptr& due = *taken;
     publication what;
     std::vector<std::string> copies;
     const auto properties = due_properties(due->properties(), copies);
@@ -69,11 +73,14 @@ void vhost::release_due(delay_line& line) {
     what.expiration_ms = due->expiration_ms;
     what.deaths_left = due->deaths_left;
     what.deduplicate = true;  // its targets see it for the first time
-    if (due->durable_holders != 0) {
-        what.instead_of = held_copy{line.id, due->id()};
+    const bool in_log = due->durable_holders != 0;
+    if (in_log) {
+        what.instead_of = copy_in(line.id, *due);
     }
     const publish_outcome outcome = publish(&line.owner(), what);
-    if (due->durable_holders != 0) {
+    if (due->in_page != nullptr) {
+        owner_.pages().settled(*due, outcome.replaced);
+    } else if (in_log) {
         if (!outcome.replaced) {
             owner_.log().settled(line.id, due->id());
         }
@@ -87,10 +94,14 @@ void vhost::drop_waiting(delay_line& line) {
         owner_.log().released(line.location);
     }
     for (const auto& each : line.waiting()) {
-        if (each.body->durable_holders != 0) {
+        if (each.body->in_page != nullptr) {
+            owner_.pages().settled(*each.body, true);
+        } else if (each.body->durable_holders != 0) {
             owner_.log().released(each.body->location);
         }
     }
+    owner_.pages().drop(line.pages(), true);
+    owner_.pages().forget(line);
     owner_.forget(line);
 }
 
@@ -101,7 +112,7 @@ void vhost::rewrite_waiting(std::uint64_t file) {
         }
         for (const auto& each : source->delays->waiting()) {
             message& body = *each.body;
-            if (body.durable_holders != 0 && body.location.file == file) {
+            if (body.location.record_octets != 0 && body.location.file == file) {
                 const journal_location old = body.location;
                 body.location =
                     owner_.log().delayed(body, source->delays->id, each.due_ms, std::nullopt);

@@ -173,6 +173,13 @@ void engine::tick(clock_reading clock) {
     for (const auto& [id, each] : connections_) {
         each->tick();
     }
+    pages_.compact();
+    finish();
+}
+
+void engine::segment_written(std::uint64_t number, bool there, clock_reading clock) {
+    begin(clock);
+    pages_.segment_written(number, there);
     finish();
 }
 
@@ -199,6 +206,7 @@ void engine::finish() {
     }
     dispatch_scheduled();
     flush_confirms(confirms_changed_);
+    pages_.page_out();
     update_memory_alarm();
     for (const connection_id id : effects_.output) {
         if (connection* known = find(id); known != nullptr) {
@@ -254,7 +262,7 @@ void engine::disk_alarm(bool on, clock_reading clock) {
 }
 
 void engine::unblock_all() {
-    if (blocked_.empty()) {
+    if (blocked_.empty() || pages_.behind()) {
         return;
     }
     if (alarmed()) {
@@ -276,7 +284,7 @@ bool engine::reserve_used_up() const {
 
 bool engine::publishes_wait(const connection& from) const {
     if (!alarmed() || disk_alarm_) {
-        return disk_alarm_;
+        return disk_alarm_ || pages_.behind();
     }
     return reserve_used_up() || !from.holds_deliveries();
 }
@@ -454,6 +462,7 @@ std::size_t engine::connection_count() const {
 }
 
 void engine::check_invariants() const {
+    pages_.check_invariants();
     for (const auto& [due_ms, line] : lines_due_) {
         line->check_invariants();
     }

@@ -8,6 +8,7 @@
 #include "broker/core/connection.hpp"
 #include "broker/core/ids.hpp"
 #include "broker/core/journal.hpp"
+#include "broker/core/pager.hpp"
 #include "broker/core/queue.hpp"
 #include "broker/core/settings_store.hpp"
 #include "broker/core/vhost.hpp"
@@ -65,6 +66,16 @@ struct engine_options {
     std::size_t expired_per_event = 10'000;
     /// Delayed messages that one event routes; the rest waits for the next.
     std::size_t due_messages_per_event = 10'000;
+    /// Of memory, above which messages that nobody is about to need go to disk, if the engine has
+    /// been given a page_store; they do until half of it is in use.
+    std::uint64_t window_octets_max = 32ULL * 1024 * 1024;
+    /// Nominal size of a page, and of a segment of pages.
+    std::uint64_t page_octets = 1024 * 1024;
+    std::uint64_t segment_octets = 8ULL * 1024 * 1024;
+    /// What expires in the middle of a page is looked for at most so often, and in so many pages of
+    /// a queue at once: each of them has to be read.
+    std::uint64_t page_visit_pause_ms = 1000;
+    std::size_t page_visits_max = 4;
 };
 
 /// Does the password fit? To be answered by password_checked(), at once or later; many may wait.
@@ -185,6 +196,9 @@ public:
     void password_hashed(octets before, std::string verifier, clock_reading clock);
     /// Every record up to there is on disk.
     void durable(lsn reached, clock_reading clock);
+    /// The segment that was sealed is on disk; or not, for want of space: then what is in it stays
+    /// in memory and is tried again later.
+    void segment_written(std::uint64_t number, bool there, clock_reading clock);
     /// The disk has no room, or has again: publishers wait meanwhile.
     void disk_alarm(bool on, clock_reading clock);
     /// What the buffers of all connections take, as the driver has counted lately. No event: it is
@@ -218,10 +232,14 @@ public:
         journal_location location;
         std::vector<holding> holdings;
     };
+    /// Long queues may go there; before anything is restored.
+    void use(page_store& pages) { pages_.use(pages); }
     vhost& restore_vhost(octets name);
     void queue_restored(queue& what) { restored_queues_[what.id()] = &what; }
     void delay_line_restored(delay_line& what);
     [[nodiscard]] queue* find_restored_queue(queue_id id) const;
+    /// After its queue or line, before messages. False if that is not there.
+    bool restore_page(page_facts found, journal_location where);
     /// Ids must grow from call to call; the queues must be there.
     void restore_message(const found_message& found);
     /// False if that version's value means nothing to this one.
@@ -272,6 +290,13 @@ public:
     [[nodiscard]] const engine_options& options() const { return options_; }
     [[nodiscard]] journal& log() { return log_; }
     [[nodiscard]] settings_store& settings() { return settings_; }
+    [[nodiscard]] pager& pages() { return pages_; }
+    [[nodiscard]] const pager& pages() const { return pages_; }
+    /// As it was published, but for what the caller knows better.
+    [[nodiscard]] message_ptr message_from(
+        message_id id,
+        const message::parts& parts,
+        std::uint64_t published_at_ms);
     [[nodiscard]] const access_control& access() const { return access_; }
     [[nodiscard]] const octets_map<std::unique_ptr<vhost>>& vhosts() const { return vhosts_; }
     /// Asks the driver; the answer comes to the connection.
@@ -338,7 +363,7 @@ public:
     [[nodiscard]] bool too_many_marks() const {
         return dedup_octets_ > options_.memory_octets_max / 4;
     }
-    /// True while publishers are to wait.
+    /// True while publishers are to wait and be told.
     [[nodiscard]] bool alarmed() const {
         return memory_alarm_ || disk_alarm_ || memory_octets() > options_.memory_octets_max;
     }
@@ -400,6 +425,7 @@ private:
     time_point started_{};  ///< the first time that was told
     effects effects_;
 
+    pager pages_{*this};
     octets_map<std::unique_ptr<vhost>> vhosts_;
     struct provided_user {
         std::string name;

@@ -55,6 +55,9 @@ struct holding {
 struct held_copy {
     queue_id queue{};
     message_id message = 0;
+    std::uint64_t page = 0;  ///< in which it lies, and where in it; 0: the log itself holds it
+    std::uint32_t page_index = 0;
+    std::uint64_t body_octets = 0;  ///< of one in a page
 };
 
 /// That a queue or an exchange has taken a message with that deduplication key.
@@ -68,6 +71,7 @@ struct dedup_mark {
 };
 
 class message;
+struct page_facts;
 
 class journal {
 public:
@@ -105,6 +109,24 @@ public:
     virtual void settled(queue_id queue, message_id id) = 0;
     virtual void returned(queue_id queue, message_id id, std::uint32_t delivery_count) = 0;
     virtual void delivered(queue_id queue, message_id id) = 0;
+
+    /// The messages of a page, which is on disk, are kept there: the `moved` of its queue or line
+    /// are settled by this record. Written again with none, it takes the place of the record
+    /// before.
+    virtual journal_location paged(const page_facts& what, std::span<const message_id> moved) = 0;
+    /// Of that page `first` to `first + more` are settled; `body_octets` is the sum of their
+    /// bodies.
+    virtual void page_settled(
+        std::uint64_t page,
+        std::uint32_t first,
+        std::uint32_t more,
+        std::uint64_t body_octets) = 0;
+    virtual void page_returned(
+        std::uint64_t page,
+        std::uint32_t index,
+        std::uint32_t delivery_count) = 0;
+    /// All of it is settled.
+    virtual void page_dropped(std::uint64_t page) = 0;
 
     virtual void released(journal_location location) = 0;
     /// The position of the last record that was added.

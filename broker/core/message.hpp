@@ -12,6 +12,8 @@
 
 namespace lovage::broker {
 
+class page;
+
 class message {
 public:
     static constexpr std::uint32_t deaths_max = 1U << 12U;
@@ -56,6 +58,8 @@ public:
     /// Of property expiration, milliseconds after published_at_ms.
     std::uint64_t expiration_ms = no_expiration;
     journal_location location;
+    page* in_page = nullptr;  ///< where it lies on disk besides the log; it belongs there alone
+    std::uint32_t page_index = 0;  ///< its place in that page
 
 private:
     friend class message_ptr;

@@ -10,7 +10,8 @@
 namespace lovage::broker {
 namespace {
 
-/// Deadlines of messages that are gone are swept out when there are so many more than ready ones.
+/// Deadlines of messages that are gone are swept out when there are twice as many as were left the
+/// last time, and so many more.
 constexpr std::size_t deadlines_slack = 64;
 /// Taking a message out of the middle of a queue moves others: with more than so many, those that
 /// expire in the same span of time go together.
@@ -93,7 +94,8 @@ void queue::trim() {
     if (!drops_head()) {
         return;
     }
-    while (over_limit(ready_.size(), ready_octets_)) {
+    while (over_limit(ready_.size(), ready_octets_) &&
+           (ready_.victim_loaded() || fetch_from_disk(true))) {
         queued_message victim = ready_.pop_victim();
         ready_octets_ -= victim.body->body().size();
         home_.died(*this, std::move(victim), "maxlen");
@@ -104,14 +106,14 @@ void queue::restore(queued_message found) {
     ++found.body->durable_holders;
     ready_octets_ += found.body->body().size();
     note_expiry(*found.body);
-    ready_.push_back(std::move(found));
+    ready_.restore(std::move(found));
     home_.owner().expiry_changed(*this);
 }
 
 void queue::dispatch() {
     while (!ready_.empty() && !takers_.empty() && !paused_) {
         drop_expired();
-        if (ready_.empty()) {
+        if (!fetch()) {
             break;
         }
         consumer* taker = takers_.pop_front();
@@ -152,7 +154,7 @@ queued_message queue::pop_ready() {
 std::optional<queued_message> queue::take(bool no_ack) {
     used();
     drop_expired();
-    if (ready_.empty() || paused_) {
+    if (paused_ || !fetch()) {
         return std::nullopt;
     }
     queued_message item = pop_ready();
@@ -169,13 +171,24 @@ std::optional<queued_message> queue::take(bool no_ack) {
     return item;
 }
 
-std::size_t queue::purge() {
-    const std::size_t count = ready_.size();
-    while (!ready_.empty()) {
-        forget(pop_ready());
-    }
+/// `told`: the journal knows already.
+void queue::clear_ready(bool told) {
+    ready_.for_each_line([&](page_line& each) {
+        ready_octets_ -= each.body_octets();
+        home_.owner().pages().drop(each, told);
+    });
+    ready_.recount();
+    ready_.for_each([this](const queued_message& each) {
+        ready_octets_ -= each.body->body().size();
+        forget(each);
+    });
     ready_.clear();
     deadlines_ = {};
+}
+
+std::size_t queue::purge() {
+    const std::size_t count = ready_.size();
+    clear_ready(false);
     home_.owner().expiry_changed(*this);
     return count;
 }
@@ -224,6 +237,10 @@ void queue::consumer_ready(consumer& taker) {
 }
 
 void queue::forget(const queued_message& gone, bool replaced) {
+    if (gone.body->in_page != nullptr) {
+        home_.owner().pages().settled(*gone.body, replaced || deleted_);
+        return;
+    }
     if (!in_log(gone)) {
         return;
     }
@@ -255,7 +272,9 @@ void queue::requeue(queued_message back, bool counted) {
         home_.died(*this, std::move(back), "delivery_limit");
         return;
     }
-    if (in_log(back)) {
+    if (back.body->in_page != nullptr) {
+        home_.owner().pages().returned(*back.body, back.delivery_count);
+    } else if (in_log(back)) {
         home_.owner().log().returned(id_, back.body->id(), back.delivery_count);
     }
     ready_octets_ += back.body->body().size();
@@ -276,11 +295,8 @@ void queue::rejected(const queued_message& refused) {
 
 void queue::mark_deleted() {
     deleted_ = true;
-    while (!ready_.empty()) {
-        forget(pop_ready());
-    }
-    ready_.clear();
-    deadlines_ = {};
+    clear_ready(true);
+    home_.owner().pages().forget(*this);
     home_.owner().expiry_changed(*this);
 }
 
@@ -296,11 +312,22 @@ std::optional<std::uint64_t> queue::expires_at_ms(const message& body) const {
 }
 
 std::optional<std::uint64_t> queue::head_expires_at_ms() const {
-    return ready_.empty() ? std::nullopt : expires_at_ms(*ready_.front().body);
+    if (ready_.empty()) {
+        return std::nullopt;
+    }
+    if (!ready_.loaded()) {
+        const std::uint64_t at_ms = pages_due_ms(true);
+        return at_ms == message::no_expiration ? std::nullopt : std::optional{at_ms};
+    }
+    return expires_at_ms(*ready_.front().body);
 }
 
 std::optional<std::uint64_t> queue::next_expires_at_ms() const {
-    const auto head = head_expires_at_ms();
+    auto head = head_expires_at_ms();
+    if (const std::uint64_t due_ms = pages_due_ms(false); due_ms != message::no_expiration) {
+        const std::uint64_t visit_ms = next_visit_ms(due_ms);
+        head = std::min(head.value_or(visit_ms), visit_ms);
+    }
     if (deadlines_.empty()) {
         return head;
     }
@@ -319,11 +346,12 @@ void queue::note_expiry(const message& body) {
     if (!at_ms) {
         return;
     }
-    if (deadlines_.size() > deadlines_slack + 2 * ready_.size()) {
+    if (deadlines_.size() > deadlines_swept_at_) {
         std::erase_if(deadlines_, [&](const deadline& each) {
             return !ready_.contains(each.id, each.priority);
         });
         std::ranges::make_heap(deadlines_, later);
+        deadlines_swept_at_ = deadlines_slack + 2 * deadlines_.size();
     }
     deadlines_.push_back({*at_ms, body.id(), body.priority});
     std::ranges::push_heap(deadlines_, later);
@@ -332,7 +360,17 @@ void queue::note_expiry(const message& body) {
 void queue::drop_expired() {
     const auto now_ms = home_.owner().wall_ms();
     for (auto due = head_expires_at_ms(); due && *due <= now_ms; due = head_expires_at_ms()) {
+        if (!ready_.loaded()) {
+            if (!fetch()) {
+                break;
+            }
+            continue;  // now it can be said exactly
+        }
         home_.died(*this, pop_ready(), "expired");
+    }
+    if (const std::uint64_t due_ms = pages_due_ms(false);
+        due_ms != message::no_expiration && next_visit_ms(due_ms) <= now_ms) {
+        visit_pages();
     }
     std::size_t& left = home_.owner().expired_left();
     std::vector<message_id> in_time;
@@ -381,6 +419,7 @@ void queue::check_invariants() const {
         dedup->check_invariants();
     }
     ready_.for_each([&](const queued_message& each) { ready_sum += each.body->body().size(); });
+    ready_.for_each_line([&](const page_line& each) { ready_sum += each.body_octets(); });
     assert(ready_sum == ready_octets_);
     for (std::size_t i = 0; i < takers_.size(); ++i) {
         assert(takers_[i]->waiting);

@@ -7,12 +7,13 @@
 //  2. Every consumer in takers_ is in consumers_, once, and its `waiting` is set; no other's is.
 //     takers_ is sorted by priority, the highest first. With a single active consumer it is the
 //     only one there.
-//  3. ready_octets_ is the sum of the ready messages' body octets.
+//  3. ready_octets_ is the sum of the ready messages' body octets, on disk or not.
 //  4. A deleted queue has no ready messages and no consumers; it lives until unacked_ is 0.
 #pragma once
 
 #include "broker/core/ids.hpp"
 #include "broker/core/message.hpp"
+#include "broker/core/page.hpp"
 #include "broker/core/queue_rules.hpp"
 #include "broker/core/ready_messages.hpp"
 #include "broker/core/route_target.hpp"
@@ -100,6 +101,8 @@ public:
     void publish(message_ptr body);
     /// As found in the log; ids must grow from call to call.
     void restore(queued_message found);
+    /// Before the messages.
+    void restore(page& found);
     /// Sends ready messages to the consumers that have room, each in turn.
     void dispatch();
     /// For basic.get: the head, if there is one and the queue is not paused. Counted as unacked
@@ -138,7 +141,23 @@ public:
     [[nodiscard]] std::optional<time_point> unused_since() const;
 
     [[nodiscard]] message_id delivered_up_to() const { return delivered_up_to_; }
-    void set_delivered_up_to(message_id id) { delivered_up_to_ = id; }
+    /// As it was when the broker started.
+    [[nodiscard]] message_id recovered_up_to() const { return recovered_up_to_; }
+    void set_recovered_up_to(message_id id);
+
+    // For the pager.
+
+    /// What ready messages take in memory, roughly.
+    [[nodiscard]] std::uint64_t resident_octets() const;
+    /// Copies what is not needed soon; about `keep` octets stay.
+    void page_out(page_builder& into, std::uint64_t keep);
+    /// A page is on disk: those of its messages that are still here, untouched, leave the memory.
+    void paged_out(
+        page& made,
+        const std::vector<message_id>& ids,
+        std::vector<queued_message>& gone);
+    /// Bodies of so many octets in all cannot be read.
+    void unreadable(std::uint64_t octets) { ready_octets_ -= octets; }
 
     void check_invariants() const;
 
@@ -158,7 +177,16 @@ private:
     }
 
     void deliver(consumer& taker, queued_message item);
+    /// True if the next message is in memory, where it is read to if need be.
+    bool fetch() { return !ready_.empty() && (ready_.loaded() || fetch_from_disk(false)); }
+    bool fetch_from_disk(bool lowest);
     queued_message pop_ready();
+    void clear_ready(bool told);
+    /// When something in a page expires, or earlier; `head`: if the head is there.
+    [[nodiscard]] std::uint64_t pages_due_ms(bool head) const;
+    [[nodiscard]] std::uint64_t next_visit_ms(std::uint64_t due_ms) const;
+    /// Takes what has expired out of a few pages.
+    void visit_pages();
     /// Drops what is too much.
     void trim();
     [[nodiscard]] bool over_limit(std::size_t count, std::uint64_t body_octets) const {
@@ -169,6 +197,7 @@ private:
         return rules_.overflow.value_or(overflow_mode::drop_head) == overflow_mode::drop_head;
     }
     [[nodiscard]] std::optional<std::uint64_t> expires_at_ms(const message& body) const;
+    /// Exactly, if the head is in memory; else no later than that.
     [[nodiscard]] std::optional<std::uint64_t> head_expires_at_ms() const;
     void note_expiry(const message& body);
 
@@ -188,8 +217,12 @@ private:
     ring<consumer*> takers_;
     consumer* active_ = nullptr;  // the one that gets messages, of a single active consumer
     message_id delivered_up_to_ = 0;
+    message_id recovered_up_to_ = 0;
     /// A heap, the earliest first; some are of messages that are not ready any more.
     std::vector<deadline> deadlines_;
+    std::size_t deadlines_swept_at_ = 0;  // how many there may be before they are swept
+    bool has_pages_ = false;              // false: certainly none
+    std::uint64_t pages_visited_ms_ = 0;
     time_point last_used_;
 };
 

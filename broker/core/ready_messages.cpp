@@ -1,5 +1,8 @@
 #include "broker/core/ready_messages.hpp"
 
+#include "broker/core/page.hpp"
+#include "broker/core/pager.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <cassert>
@@ -8,30 +11,14 @@ namespace lovage::broker {
 namespace {
 
 constexpr std::size_t word_bits = 64;
-/// So many messages are taken out one by one, more in one walk over all.
-constexpr std::size_t few = 8;
 
 bool by_id(const queued_message& left, const queued_message& right) {
     return left.body->id() < right.body->id();
 }
 
-/// The first message whose id is not below `id`: a ring is in the order of ids.
-std::size_t place_of(const ring<queued_message>& in, message_id id) {
-    std::size_t place = 0;
-    for (std::size_t end = in.size(); place < end;) {
-        const std::size_t middle = place + (end - place) / 2;
-        if (in[middle].body->id() < id) {
-            place = middle + 1;
-        } else {
-            end = middle;
-        }
-    }
-    return place;
-}
-
 }  // namespace
 
-std::size_t ready_messages::levels::highest() const {
+std::size_t ready_messages::level_set::highest() const {
     for (std::size_t word = filled.size(); word > 0; --word) {
         if (filled[word - 1] != 0) {
             return word * word_bits - 1 -
@@ -41,7 +28,7 @@ std::size_t ready_messages::levels::highest() const {
     return 0;
 }
 
-std::size_t ready_messages::levels::lowest() const {
+std::size_t ready_messages::level_set::lowest() const {
     for (std::size_t word = 0; word < filled.size(); ++word) {
         if (filled[word] != 0) {
             return word * word_bits + static_cast<std::size_t>(std::countr_zero(filled[word]));
@@ -50,58 +37,89 @@ std::size_t ready_messages::levels::lowest() const {
     return 0;
 }
 
-queued_message ready_messages::levels::pop(std::size_t level) {
-    queued_message item = rings[level].pop_front();
+queued_message ready_messages::level_set::pop(std::size_t level) {
+    queued_message item = levels[level].pop_front();
     taken(level, 1);
     return item;
 }
 
-void ready_messages::levels::taken(std::size_t level, std::size_t how_many) {
+void ready_messages::level_set::taken(std::size_t level, std::size_t how_many) {
     count -= how_many;
-    if (rings[level].empty()) {
+    if (levels[level].empty()) {
         filled[level / word_bits] &= ~(std::uint64_t{1} << (level % word_bits));
     }
 }
 
-ring<queued_message>& ready_messages::levels::add(const queued_message& item) {
-    const std::size_t level = std::min<std::size_t>(item.body->priority, rings.size() - 1);
+ready_level& ready_messages::level_set::add(const queued_message& item) {
+    const std::size_t level = std::min<std::size_t>(item.body->priority, levels.size() - 1);
     filled[level / word_bits] |= std::uint64_t{1} << (level % word_bits);
     ++count;
-    return rings[level];
+    return levels[level];
 }
 
 ready_messages::ready_messages(std::uint8_t highest, std::uint64_t& account) : account_(account) {
     if (highest > 0) {
-        levels_ = std::make_unique<levels>();
-        levels_->rings.resize(std::size_t{highest} + 1);
+        levels_ = std::make_unique<level_set>();
+        levels_->levels.resize(std::size_t{highest} + 1);
     }
+}
+
+std::size_t ready_messages::in_memory() const {
+    std::size_t sum = 0;
+    for_each_level([&](const ready_level& each) { sum += each.in_memory(); });
+    return sum;
+}
+
+bool ready_messages::load(
+    pager& from,
+    bool lowest,
+    const std::function<void(const queued_message&)>& see) {
+    if (empty()) {
+        return false;
+    }
+    const auto load_one = [&](ready_level& next) {
+        return next.load(from, [&](const queued_message& each) {
+            account_ += sizeof each;
+            see(each);
+        });
+    };
+    if (!levels_) {
+        return load_one(plain_);
+    }
+    while (levels_->count != 0) {
+        ready_level& next = levels_->levels[lowest ? levels_->lowest() : levels_->highest()];
+        if (load_one(next)) {
+            return true;
+        }
+        recount();  // what was there cannot be read
+    }
+    return false;
 }
 
 void ready_messages::push_back(queued_message item) {
     account_ += sizeof item;
-    auto& into = levels_ ? levels_->add(item) : plain_;
+    ready_level& into = levels_ ? levels_->add(item) : plain_;
     into.push_back(std::move(item));
+}
+
+void ready_messages::restore(queued_message item) {
+    account_ += sizeof item;
+    ready_level& into = levels_ ? levels_->add(item) : plain_;
+    into.restore(std::move(item));
 }
 
 void ready_messages::insert(queued_message item) {
     account_ += sizeof item;
-    auto& into = levels_ ? levels_->add(item) : plain_;
-    const std::size_t place = place_of(into, item.body->id());
-    if (place == into.size()) {
-        into.push_back(std::move(item));
-    } else {
-        into.insert(place, std::move(item));
-    }
+    ready_level& into = levels_ ? levels_->add(item) : plain_;
+    into.insert(std::move(item));
 }
 
 std::size_t ready_messages::level_of(std::uint8_t priority) const {
-    return std::min<std::size_t>(priority, levels_->rings.size() - 1);
+    return std::min<std::size_t>(priority, levels_->levels.size() - 1);
 }
 
 bool ready_messages::contains(message_id id, std::uint8_t priority) const {
-    const auto& in = ring_of(priority);
-    const std::size_t place = place_of(in, id);
-    return place < in.size() && in[place].body->id() == id;
+    return level(priority).contains(id);
 }
 
 void ready_messages::extract(
@@ -110,74 +128,110 @@ void ready_messages::extract(
     if (ids.empty()) {
         return;
     }
-    const auto take = [&](ring<queued_message>& from) {
-        if (ids.size() <= few) {
-            for (const message_id id : ids) {
-                const std::size_t place = place_of(from, id);
-                if (place < from.size() && from[place].body->id() == id) {
-                    into.push_back(std::move(from[place]));
-                    from.erase(place);
-                }
-            }
-            return;
-        }
-        auto next = ids.begin();
-        from.erase_if([&](queued_message& each) {
-            while (next != ids.end() && *next < each.body->id()) {
-                ++next;
-            }
-            if (next == ids.end() || *next != each.body->id()) {
-                return false;
-            }
-            into.push_back(std::move(each));
-            return true;
-        });
-    };
     const std::size_t before = into.size();
     if (!levels_) {
-        take(plain_);
+        plain_.extract(ids, into);
     }
-    for (std::size_t level = 0; levels_ && level < levels_->rings.size(); ++level) {
+    for (std::size_t at = 0; levels_ && at < levels_->levels.size(); ++at) {
         const std::size_t found = into.size();
-        take(levels_->rings[level]);
-        levels_->taken(level, into.size() - found);
+        levels_->levels[at].extract(ids, into);
+        levels_->taken(at, into.size() - found);
     }
     account_ -= (into.size() - before) * sizeof(queued_message);
     std::sort(into.begin() + static_cast<std::ptrdiff_t>(before), into.end(), by_id);
 }
 
 void ready_messages::clear() {
-    account_ -= size() * sizeof(queued_message);
+    account_ -= in_memory() * sizeof(queued_message);
     plain_.clear();
     if (levels_) {
-        std::ranges::for_each(levels_->rings, &ring<queued_message>::clear);
-        levels_->filled = {};
-        levels_->count = 0;
+        std::ranges::for_each(levels_->levels, &ready_level::clear);
+        recount();
     }
 }
 
-void ready_messages::check_invariants() const {
-    const auto check_ring = [](const ring<queued_message>& each) {
-        for (std::size_t i = 1; i < each.size(); ++i) {
-            assert(each[i - 1].body->id() < each[i].body->id());
+bool ready_messages::has_pages() const {
+    bool any = false;
+    for_each_line([&](const page_line&) { any = true; });
+    return any;
+}
+
+void ready_messages::add_page(page& what) {
+    ready_level& into = level(what.facts().level);
+    into.pages_for_more().insert(what);
+    recount();
+}
+
+void ready_messages::recount() {
+    plain_.close_gap();
+    if (!levels_) {
+        return;
+    }
+    std::ranges::for_each(levels_->levels, &ready_level::close_gap);
+    levels_->filled = {};
+    levels_->count = 0;
+    for (std::size_t at = 0; at < levels_->levels.size(); ++at) {
+        const std::size_t size = levels_->levels[at].size();
+        levels_->count += size;
+        if (size != 0) {
+            levels_->filled[at / word_bits] |= std::uint64_t{1} << (at % word_bits);
         }
-    };
-    check_ring(plain_);
+    }
+}
+
+void ready_messages::note_taken(message_id id) {
+    plain_.note_taken(id);
+    for (std::size_t at = 0; levels_ && at < levels_->levels.size(); ++at) {
+        levels_->levels[at].note_taken(id);
+    }
+}
+
+void ready_messages::page_out(
+    queue& home,
+    pager& by,
+    page_builder& into,
+    std::uint64_t keep,
+    const std::function<bool(const queued_message&)>& in_journal) {
+    const std::size_t before = in_memory();
+    if (!levels_) {
+        into.begin(&home, nullptr, 0);
+        plain_.page_out(by, into, keep, in_journal);
+    }
+    // The lowest first: they are needed last.
+    for (std::size_t at = 0; levels_ && at < levels_->levels.size() && !into.full(); ++at) {
+        into.begin(&home, nullptr, static_cast<std::uint8_t>(at));
+        const bool last = at + 1 == levels_->levels.size();
+        levels_->levels[at].page_out(by, into, last ? keep : 0, in_journal);
+    }
+    into.end_page();
+    account_ -= (before - in_memory()) * sizeof(queued_message);
+}
+
+void ready_messages::take_paged(
+    const page& what,
+    const std::vector<message_id>& ids,
+    std::vector<queued_message>& gone,
+    std::vector<std::uint32_t>& still) {
+    const std::size_t before = gone.size();
+    level(what.facts().level).take_paged(ids, gone, still);
+    account_ -= (gone.size() - before) * sizeof(queued_message);
+}
+
+void ready_messages::check_invariants() const {
+    for_each_level([](const ready_level& each) { each.check_invariants(); });
     if (!levels_) {
         return;
     }
     std::size_t sum = 0;
-    for (std::size_t level = 0; level < levels_->rings.size(); ++level) {
-        const auto& each = levels_->rings[level];
-        check_ring(each);
+    for (std::size_t at = 0; at < levels_->levels.size(); ++at) {
+        const ready_level& each = levels_->levels[at];
         sum += each.size();
-        const bool marked = (levels_->filled[level / word_bits] >> (level % word_bits) & 1U) != 0;
+        const bool marked = (levels_->filled[at / word_bits] >> (at % word_bits) & 1U) != 0;
         assert(marked == !each.empty());
+        each.for_each([&](const queued_message& item) {
+            assert(std::min<std::size_t>(item.body->priority, levels_->levels.size() - 1) == at);
+        });
         static_cast<void>(marked);
-        for (std::size_t i = 0; i < each.size(); ++i) {
-            assert(
-                std::min<std::size_t>(each[i].body->priority, levels_->rings.size() - 1) == level);
-        }
     }
     assert(sum == levels_->count);
     static_cast<void>(sum);

@@ -33,12 +33,13 @@ void note(survivors& found, const queue& where, const queued_message& item, std:
 
 }  // namespace
 
-void engine::restore_message(const found_message& found) {
-    message_ptr body{message::create(found.id, found.parts, memory_octets_)};
-    body->persistent = true;
-    body->published_at_ms = found.published_at_ms;
-    body->location = found.location;
-    const auto properties = amqp::scan_properties(found.parts.properties);
+message_ptr engine::message_from(
+    message_id id,
+    const message::parts& parts,
+    std::uint64_t published_at_ms) {
+    message_ptr body{message::create(id, parts, memory_octets_)};
+    body->published_at_ms = published_at_ms;
+    const auto properties = amqp::scan_properties(parts.properties);
     if (properties) {
         body->priority = properties->priority.value_or(0);
     }
@@ -49,6 +50,27 @@ void engine::restore_message(const found_message& found) {
         body->expiration_ms =
             read_expiration(*properties->expiration, ms) ? message::no_expiration : ms;
     }
+    return body;
+}
+
+bool engine::restore_page(page_facts found, journal_location where) {
+    const queue_id of = found.of;
+    if (const auto home = restored_queues_.find(of); home != restored_queues_.end()) {
+        home->second->restore(pages_.restore(std::move(found), where));
+        return true;
+    }
+    if (const auto line = restored_lines_.find(of); line != restored_lines_.end()) {
+        line->second->restore(pages_.restore(std::move(found), where));
+        return true;
+    }
+    log_.released(where);  // its queue is gone
+    return false;
+}
+
+void engine::restore_message(const found_message& found) {
+    message_ptr body = message_from(found.id, found.parts, found.published_at_ms);
+    body->persistent = true;
+    body->location = found.location;
     for (const holding& each : found.holdings) {
         if (const auto where = restored_queues_.find(each.queue); where != restored_queues_.end()) {
             where->second->restore({body, each.delivery_count, each.redelivered});
@@ -88,6 +110,7 @@ void engine::rewrite(std::uint64_t file, clock_reading clock) {
         home->rewrite_waiting(file);
         home->rewrite_marks(file);
     }
+    pages_.rewrite(file);
     rewrite_messages(file);
     finish();
 }

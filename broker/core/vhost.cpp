@@ -9,6 +9,16 @@
 
 namespace lovage::broker {
 
+held_copy copy_in(queue_id where, const message& what) {
+    held_copy copy{where, what.id()};
+    if (what.in_page != nullptr) {
+        copy.page = what.in_page->id();
+        copy.page_index = what.page_index;
+        copy.body_octets = what.body().size();
+    }
+    return copy;
+}
+
 std::string encode_table(const amqp::table& arguments) {
     byte_buffer out;
     amqp::write_table(out, arguments);
@@ -126,7 +136,7 @@ queue& vhost::restore_queue(
     auto made = std::make_unique<queue>(id, *this, std::move(settings), connection_id{});
     queue& kept = *made;
     kept.location = where;
-    kept.set_delivered_up_to(delivered_up_to);
+    kept.set_recovered_up_to(delivered_up_to);
     queues_[kept.name()] = std::move(made);
     owner_.queue_added(kept);
     owner_.queue_restored(kept);

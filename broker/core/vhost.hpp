@@ -245,6 +245,9 @@ private:
     std::uint64_t route_serial_ = 0;
 };
 
+/// A message that the journal holds there.
+[[nodiscard]] held_copy copy_in(queue_id where, const message& what);
+
 /// The encoded form of a table, with its length.
 [[nodiscard]] std::string encode_table(const amqp::table& arguments);
 

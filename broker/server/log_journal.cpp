@@ -1,6 +1,7 @@
 #include "broker/server/log_journal.hpp"
 
 #include "broker/core/message.hpp"
+#include "broker/core/page.hpp"
 #include "broker/server/dedup_setting.hpp"
 
 namespace lovage::broker {
@@ -34,7 +35,12 @@ store::publish_record record_of(const message& what, const std::optional<held_co
     record.properties = what.properties();
     record.body = what.body();
     if (instead_of) {
-        record.replaces = store::message_ref{number(instead_of->queue), instead_of->message};
+        record.replaces = store::message_ref{
+            number(instead_of->queue),
+            instead_of->message,
+            instead_of->page,
+            instead_of->page_index,
+            instead_of->body_octets};
     }
     return record;
 }
@@ -147,6 +153,48 @@ void log_journal::returned(queue_id queue, message_id id, std::uint32_t delivery
 
 void log_journal::delivered(queue_id queue, message_id id) {
     log_.delivered(number(queue), id);
+}
+
+journal_location log_journal::paged(const page_facts& what, std::span<const message_id> moved) {
+    store::page_record record;
+    record.id = what.id;
+    record.queue = number(what.of);
+    record.level = what.level;
+    record.segment = what.place.segment;
+    record.offset = what.place.offset;
+    record.bytes = what.place.octets;
+    record.count = what.count;
+    record.first_message = what.first_id;
+    record.last_message = what.last_id;
+    record.first_due_ms = what.first_due_ms;
+    record.oldest_ms = what.oldest_ms;
+    record.first_expiry_ms = what.first_expiry_ms;
+    record.body_bytes = what.body_octets;
+    record.dead = what.dead.words();
+    const std::vector<std::pair<std::uint32_t, std::uint32_t>> returned{
+        what.returned.begin(), what.returned.end()};
+    record.returned = returned;
+    record.moved = moved;
+    return location_of(log_.paged(record));
+}
+
+void log_journal::page_settled(
+    std::uint64_t page,
+    std::uint32_t first,
+    std::uint32_t more,
+    std::uint64_t body_octets) {
+    log_.page_settled({page, first, more, body_octets});
+}
+
+void log_journal::page_returned(
+    std::uint64_t page,
+    std::uint32_t index,
+    std::uint32_t delivery_count) {
+    log_.page_returned(page, index, delivery_count);
+}
+
+void log_journal::page_dropped(std::uint64_t page) {
+    log_.page_dropped(page);
 }
 
 void log_journal::released(journal_location location) {

@@ -36,6 +36,15 @@ public:
     void settled(queue_id queue, message_id id) override;
     void returned(queue_id queue, message_id id, std::uint32_t delivery_count) override;
     void delivered(queue_id queue, message_id id) override;
+    journal_location paged(const page_facts& what, std::span<const message_id> moved) override;
+    void page_settled(
+        std::uint64_t page,
+        std::uint32_t first,
+        std::uint32_t more,
+        std::uint64_t body_octets) override;
+    void page_returned(std::uint64_t page, std::uint32_t index, std::uint32_t delivery_count)
+        override;
+    void page_dropped(std::uint64_t page) override;
     void released(journal_location location) override;
     [[nodiscard]] lsn last() const override;
 

@@ -57,6 +57,7 @@ engine_options engine_options_of(const server_options& options) {
     result.heartbeat_seconds = options.heartbeat_seconds;
     result.consumer_timeout_ms = options.consumer_timeout_ms;
     result.message_octets_max = options.message_octets_max;
+    result.window_octets_max = options.window_octets_max;
     result.memory_octets_max =
         options.memory_octets_max != 0 ? options.memory_octets_max : default_memory_limit();
     return result;
@@ -111,8 +112,7 @@ node::node(const server_options& options) : options_(options) {
 node::~node() {
     passwords_.reset();
     disk_thread_.reset();
-    writer_.reset();
-    disk_.reset();
+    segment_thread_.reset();
 }
 
 void node::recover() {
@@ -126,6 +126,8 @@ void node::recover() {
     journal_ = std::make_unique<log_journal>(*log_);
     passwords_ = std::make_unique<password_checker>(io_);
     engine_ = std::make_unique<engine>(engine_options_of(options_), *journal_, random_octets);
+    pages_ = std::make_unique<segment_pages>(*disk_, *log_, opened.found->tail());
+    engine_->use(*pages_);
     restore(*engine_, *opened.found);
     durable_ = log_->last_lsn();
     engine_->durable(durable_, read_clocks());  // all that was found is on disk
@@ -135,6 +137,11 @@ void node::recover() {
                 on_written(std::move(*kept));
             });
     });
+    segment_thread_ = std::make_unique<segment_thread>(
+        *disk_, opened.found->tail().salt, [this](segment_thread::report&& report) {
+            boost::asio::post(
+                io_, [this, kept = std::move(report)]() mutable { on_segment(std::move(kept)); });
+        });
 }
 
 void node::listen() {
@@ -267,6 +274,7 @@ void node::perform() {
             check_passwords(std::move(asked));
         });
     }
+    feed_segments();
     feed_disk();
     if (log_->batch_bytes() > unwritten_octets_max) {
         set_disk_alarm(true);  // until a batch is written that leaves less behind it
@@ -287,6 +295,24 @@ void node::relieve_congestion() {
             }
         }
     }
+}
+
+void node::feed_segments() {
+    if (auto sealed = pages_->take_sealed()) {
+        segment_thread_->write(std::move(*sealed));
+    }
+}
+
+void node::on_segment(segment_thread::report&& report) {
+    const bool full = report.error == store::errc::disk_full;
+    if (report.error && !full) {
+        end_process(report.problem);
+    }
+    if (full) {
+        log_event(log_level::error, "disk_full", {{"problem", report.problem}});
+    }
+    engine_->segment_written(report.number, !full, read_clocks());
+    perform();
 }
 
 void node::feed_disk() {
@@ -349,6 +375,7 @@ void node::on_written(disk_thread::report&& report) {
     space_low_ = report.space_low;
     space_looked_for();
     engine_->durable(reached, read_clocks());
+    segment_thread_->remove(pages_->take_removable(reached));
     perform();
     tell_durable(reached);
     if (stopping_ && sessions_.empty()) {

@@ -9,6 +9,8 @@
 #include "broker/server/listener.hpp"
 #include "broker/server/log_journal.hpp"
 #include "broker/server/password_checker.hpp"
+#include "broker/server/segment_pages.hpp"
+#include "broker/server/segment_thread.hpp"
 #include "broker/server/session.hpp"
 #include "broker/store/log.hpp"
 #include "broker/store/posix_disk.hpp"
@@ -78,6 +80,8 @@ private:
     void perform();
     void relieve_congestion();
     void feed_disk();
+    void feed_segments();
+    void on_segment(segment_thread::report&& report);
     void arm_acks_timer();
     void on_written(disk_thread::report&& report);
     void space_looked_for();
@@ -116,10 +120,12 @@ private:
     std::unique_ptr<store::log> log_;
     std::unique_ptr<store::log_writer> writer_;
     std::unique_ptr<log_journal> journal_;
+    std::unique_ptr<segment_pages> pages_;
     std::unique_ptr<engine> engine_;
     std::unique_ptr<password_checker> passwords_;
     std::unordered_map<connection_id, password_checker::ticket> logins_;  // that wait
     std::unique_ptr<disk_thread> disk_thread_;
+    std::unique_ptr<segment_thread> segment_thread_;
     std::unordered_map<connection_id, session*> sessions_;
     std::unique_ptr<listener> plain_;
     std::unique_ptr<listener> tls_;

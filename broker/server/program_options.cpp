@@ -58,6 +58,9 @@ po::options_description describe() {
         po::value<std::vector<std::string>>()->composing(),
         "name:password that is to hold from now on, for a lost password; may be given again");
     add("memory-limit", po::value<std::uint64_t>(), "octets of messages in memory (default: 40 %)");
+    add("window-memory",
+        po::value<std::uint64_t>()->default_value(server_options{}.window_octets_max),
+        "octets of messages in memory above which long queues go to disk");
     add("heartbeat", po::value<unsigned>()->default_value(60), "seconds offered to clients");
     add("consumer-timeout",
         po::value<unsigned>()->default_value(0),
@@ -128,6 +131,7 @@ server_options server_options_of(const po::variables_map& values) {
             options.reset_users.push_back(parse_user("reset-user", text));
         }
     }
+    options.window_octets_max = values["window-memory"].as<std::uint64_t>();
     if (values.contains("memory-limit")) {
         options.memory_octets_max = values["memory-limit"].as<std::uint64_t>();
     }

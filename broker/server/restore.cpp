@@ -140,6 +140,27 @@ void restore_settings(engine& into, const store::recovery& found) {
     }
 }
 
+void restore_pages(engine& into, const store::recovery& found) {
+    for (const store::recovered_page& each : found.pages()) {
+        const store::page_record& record = each.record;
+        page_facts facts;
+        facts.id = record.id;
+        facts.of = queue_id{record.queue};
+        facts.level = record.level;
+        facts.place = {record.segment, record.offset, record.bytes};
+        facts.count = record.count;
+        facts.first_id = record.first_message;
+        facts.last_id = record.last_message;
+        facts.first_due_ms = record.first_due_ms;
+        facts.oldest_ms = record.oldest_ms;
+        facts.first_expiry_ms = record.first_expiry_ms;
+        facts.body_octets = record.body_bytes;
+        facts.dead = index_set{each.dead};
+        facts.returned = each.returned;
+        into.restore_page(std::move(facts), location_of(each.where));
+    }
+}
+
 }  // namespace
 
 opened_store open_store(const std::string& directory) {
@@ -175,6 +196,7 @@ void restore(engine& into, store::recovery& found) {
     restore_queues(into, found);
     restore_bindings(into, found);
     restore_settings(into, found);
+    restore_pages(into, found);
     std::string problem;
     engine::found_message message;
     const auto take = [&](const store::recovered_message& each) {
@@ -195,6 +217,7 @@ void restore(engine& into, store::recovery& found) {
         throw start_error(problem);
     }
     into.restore_next_ids(found.next_queue_id(), found.next_message_id());
+    into.pages().restore_next_id(found.next_page_id());
 }
 
 }  // namespace lovage::broker

@@ -14,6 +14,7 @@ using error_code = disk::error_code;
 constexpr std::size_t number_digits = 16;
 constexpr std::string_view log_prefix = "log-";
 constexpr std::string_view spare_prefix = "spare-";
+constexpr std::string_view segment_prefix = "segment-";
 constexpr std::string_view marker_prefix = "lovage-store ";
 constexpr std::size_t marker_bytes_max = 64;
 
@@ -34,15 +35,14 @@ std::optional<std::uint64_t> parse_hex(std::string_view text) {
     return value;
 }
 
-/// The number in a name that is `prefix` and 16 hex digits; 0 if it is not.
-file_number numbered(std::string_view name, std::string_view prefix) {
+/// The number in a name that is `prefix` and 16 hex digits; 0 if it is not, or is too large.
+template <class Number>
+Number numbered(std::string_view name, std::string_view prefix) {
     if (!name.starts_with(prefix)) {
         return 0;
     }
     const auto value = parse_hex(name.substr(prefix.size()));
-    return value && *value < std::numeric_limits<file_number>::max()
-               ? static_cast<file_number>(*value)
-               : 0;
+    return value && *value < std::numeric_limits<Number>::max() ? static_cast<Number>(*value) : 0;
 }
 
 disk::result<std::string> read_small(disk& files, const std::string& name) {
@@ -99,14 +99,19 @@ std::string log_name(file_number file) {
 std::string spare_name(file_number file) {
     return std::string{spare_prefix} + hex(file);
 }
+std::string segment_name(segment_number segment) {
+    return std::string{segment_prefix} + hex(segment);
+}
 
 directory_content classify(const std::vector<std::string>& names) {
     directory_content content;
     for (const std::string& name : names) {
-        if (const file_number file = numbered(name, log_prefix)) {
+        if (const auto file = numbered<file_number>(name, log_prefix)) {
             content.logs.push_back(file);
-        } else if (numbered(name, spare_prefix) != 0) {
+        } else if (numbered<file_number>(name, spare_prefix) != 0) {
             content.spares.push_back(name);
+        } else if (const auto segment = numbered<segment_number>(name, segment_prefix)) {
+            content.segments.push_back(segment);
         } else if (name == marker_name) {
             content.has_marker = true;
         } else if (name != lock_name && name != "lost+found") {
@@ -115,6 +120,7 @@ directory_content classify(const std::vector<std::string>& names) {
     }
     std::sort(content.logs.begin(), content.logs.end());
     std::sort(content.spares.begin(), content.spares.end());
+    std::sort(content.segments.begin(), content.segments.end());
     return content;
 }
 
@@ -153,7 +159,7 @@ disk::result<std::uint64_t> claim_directory(
         return names.error();
     }
     const directory_content content = classify(*names);
-    const bool empty = content.logs.empty() && content.spares.empty();
+    const bool empty = content.logs.empty() && content.spares.empty() && content.segments.empty();
     if (!content.has_marker && !content.foreign.empty()) {
         problem = "this is not a lovage data directory: it holds " + content.foreign + " and no " +
                   marker_name + "; choose an empty or new --data-dir";

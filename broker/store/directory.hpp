@@ -14,10 +14,12 @@ inline constexpr const char* lock_name = "lock";
 
 [[nodiscard]] std::string log_name(file_number file);
 [[nodiscard]] std::string spare_name(file_number file);
+[[nodiscard]] std::string segment_name(segment_number segment);
 
 struct directory_content {
     std::vector<file_number> logs;  ///< ascending
     std::vector<std::string> spares;
+    std::vector<segment_number> segments;  ///< ascending
     bool has_marker = false;
     std::string foreign;  ///< a name that is not ours, empty for none
 };

@@ -18,17 +18,23 @@ using message_id = std::uint64_t;
 using lsn = std::uint64_t;
 /// Number of a log file, from 1; 0 is none.
 using file_number = std::uint32_t;
+/// Number of a segment, from 1; 0 is none.
+using segment_number = std::uint64_t;
+using page_id = std::uint64_t;
 
 static_assert(std::endian::native == std::endian::little, "the store writes numbers as they lie");
 
 inline constexpr std::uint32_t format_version = 1;
 inline constexpr octets header_magic = "lovagwal";
+inline constexpr octets segment_magic = "lovagseg";
 inline constexpr std::size_t header_bytes = 64;
 inline constexpr std::size_t record_header_bytes = 21;
 /// A longer payload is never written; the engine's message limit keeps far below it.
 inline constexpr std::size_t payload_bytes_max = std::size_t{1} << 30U;
 /// Longest body whose record keeps below that, whatever properties and queues it has.
 inline constexpr std::size_t message_bytes_max = payload_bytes_max / 2;
+/// A page never has more messages.
+inline constexpr std::uint32_t page_messages_max = 1U << 20U;
 /// How far numbers jump at a restart: more than a torn batch may have records.
 inline constexpr std::uint64_t lsn_restart_gap = std::uint64_t{1} << 20U;
 /// How far a sequence number may run ahead and still be believed when a tail is searched.
@@ -49,11 +55,20 @@ enum class record_type : std::uint8_t {
     setting_put = 12,
     setting_erased = 13,
     delivered = 14,
+    paged = 15,
+    page_settled = 16,
+    page_returned = 17,
+    page_dropped = 18,
+    // Of segments, never in the log:
+    message = 19,
+    segment_end = 20,
 };
-inline constexpr std::uint8_t record_type_max = 14;
+inline constexpr std::uint8_t record_type_max = 20;
 
 /// Bit of the flags of a `published` record: a (queue, message) that it settles follows.
 inline constexpr std::uint8_t published_moves = 1;
+/// Another: that message lies in a page, whose number, place and body's size stand instead.
+inline constexpr std::uint8_t published_moves_paged = 2;
 
 template <class Number>
 inline void put_fixed(char* at, Number value) {
@@ -105,24 +120,45 @@ inline void put_record_header(char* at, const record_header& header) {
     return crc32c({both, sizeof both});
 }
 
-/// The header block of a log file.
+/// The same for those of a segment.
+[[nodiscard]] inline std::uint32_t segment_seed(std::uint64_t salt, segment_number segment) {
+    char both[24];
+    put_fixed(both, salt);
+    put_fixed(both + 8, segment);
+    std::memcpy(both + 16, segment_magic.data(), segment_magic.size());
+    return crc32c({both, sizeof both});
+}
+
+/// Fills in the checksums of the records that lie there one behind the other.
+inline void finish_records(char* at, std::size_t bytes, std::uint32_t seed) {
+    for (const char* const end = at + bytes; at != end;) {
+        const std::size_t whole = record_header_bytes + get_record_header(at).length;
+        put_fixed(at, record_crc({at, whole}, seed));
+        at += whole;
+    }
+}
+
+/// The header block of a log file or, with the other magic, of a segment.
 struct file_header {
     std::uint32_t version = format_version;
     std::uint64_t number = 0;
     std::uint64_t salt = 0;
 };
 
-inline void put_file_header(char* at, const file_header& header) {
+inline void put_file_header(char* at, const file_header& header, octets magic = header_magic) {
     std::memset(at, 0, header_bytes);
-    std::memcpy(at, header_magic.data(), header_magic.size());
+    std::memcpy(at, magic.data(), magic.size());
     put_fixed(at + 8, header.version);
     put_fixed(at + 16, header.number);
     put_fixed(at + 24, header.salt);
     put_fixed(at + 60, crc32c({at, 60}));
 }
 /// False when magic or checksum is wrong. `at` has header_bytes octets.
-[[nodiscard]] inline bool get_file_header(const char* at, file_header& header) {
-    if (octets{at, header_magic.size()} != header_magic ||
+[[nodiscard]] inline bool get_file_header(
+    const char* at,
+    file_header& header,
+    octets magic = header_magic) {
+    if (octets{at, magic.size()} != magic ||
         get_fixed<std::uint32_t>(at + 60) != crc32c({at, 60})) {
         return false;
     }

@@ -69,6 +69,56 @@ void log::returned(queue_id queue, message_id message, std::uint32_t delivery_co
     end_record(record_type::returned, out.position(), false);
 }
 
+location log::paged(const page_record& record) {
+    append_page_settled();  // what is settled so far is in the record already
+    return append_record(record_type::paged, record);
+}
+
+void log::page_returned(page_id page, std::uint32_t index, std::uint32_t delivery_count) {
+    payload_writer out{begin_record(3 * varint_bytes_max)};
+    out.varint(page);
+    out.varint(index);
+    out.varint(delivery_count);
+    end_record(record_type::page_returned, out.position(), false);
+}
+
+void log::page_dropped(page_id page) {
+    append_page_settled();
+    payload_writer out{begin_record(varint_bytes_max)};
+    out.varint(page);
+    end_record(record_type::page_dropped, out.position(), false);
+}
+
+void log::begin_page_run(const page_run& run) {
+    flush_page_run();
+    page_run_ = run;
+}
+
+void log::flush_page_run() {
+    if (page_run_.page == 0) {
+        return;
+    }
+    payload_writer out{page_settled_.prepare(page_run_bytes_max)};
+    const char* const start = out.position();
+    write_page_run(out, page_run_);
+    page_settled_.commit(static_cast<std::size_t>(out.position() - start));
+    page_run_ = {};
+    if (page_settled_.size() >= settled_bytes_max) {
+        append_page_settled();
+    }
+}
+
+void log::append_page_settled() {
+    flush_page_run();
+    if (page_settled_.empty()) {
+        return;
+    }
+    payload_writer out{begin_record(page_settled_.size())};
+    out.raw(page_settled_.view());
+    end_record(record_type::page_settled, out.position(), false);
+    page_settled_.clear();
+}
+
 template <class Record>
 location log::append_record(record_type type, const Record& record) {
     payload_writer out{begin_record(payload_bound(record))};
@@ -80,6 +130,7 @@ template location log::append_record(record_type, const queue_record&);
 template location log::append_record(record_type, const exchange_record&);
 template location log::append_record(record_type, const binding_record&);
 template location log::append_record(record_type, const publish_record&);
+template location log::append_record(record_type, const page_record&);
 
 char* log::begin_record(std::size_t payload_bound) {
     assert(payload_bound <= payload_bytes_max);
@@ -199,7 +250,8 @@ std::optional<file_number> log::wants_rewrite() const {
     std::size_t closed = files_.empty() ? 0 : files_.size() - 1;
     std::uint64_t bytes = closed_bytes_;
     for (const file_account& file : files_) {
-        if (closed <= options_.rewrite_files_min || closed_live_ * 2 >= bytes) {
+        const bool nearly_dead = closed != 0 && file.live * options_.nearly_dead_share < file.bytes;
+        if (!nearly_dead && (closed <= options_.rewrite_files_min || closed_live_ * 2 >= bytes)) {
             break;
         }
         if (file.live != 0) {
@@ -273,6 +325,7 @@ batch log::take_batch() {
     if (!settled_.empty()) {
         append_settled();
     }
+    append_page_settled();
     if (open_.runs.empty()) {
         begin_run();  // delivery marks alone
     }

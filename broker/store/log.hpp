@@ -26,6 +26,9 @@ struct log_options {
     std::size_t rewrite_files_min = 2;
     /// A batch's buffer that grew beyond this is given back to the system after use.
     std::size_t buffer_bytes_kept = std::size_t{16} << 20U;
+    /// wants_rewrite() asks at once for an oldest file of which less than one part in so many is
+    /// alive: that costs next to nothing, and there is less to read at the next start.
+    std::uint64_t nearly_dead_share = 16;
 };
 
 // Invariants:
@@ -72,6 +75,21 @@ public:
     }
     /// Back in the queue: redelivered from now on, with this delivery count.
     void returned(queue_id queue, message_id message, std::uint32_t delivery_count);
+    /// A page, which is on disk: alive until all of it is settled or it is written again.
+    location paged(const page_record& record);
+    /// Collected into runs, as settled().
+    void page_settled(const page_run& run) {
+        if (run.page == page_run_.page && run.first == page_run_.first + page_run_.more + 1) {
+            page_run_.more += run.more + 1;
+            page_run_.body_bytes += run.body_bytes;
+            return;
+        }
+        begin_page_run(run);
+    }
+    void page_returned(page_id page, std::uint32_t index, std::uint32_t delivery_count);
+    /// All of it is settled.
+    void page_dropped(page_id page);
+
     /// Messages up to this id have been handed to a consumer. Only the highest id of a queue is
     /// kept in a batch, and it is written in front of all that was published in the batch.
     void delivered(queue_id queue, message_id message) {
@@ -85,9 +103,10 @@ public:
     /// What lay there is gone: settled in all its queues, deleted, or appended again.
     void released(location where);
 
-    /// The oldest file with something alive, when it should be emptied because more than half of
-    /// the closed files is dead: the engine appends again what it still holds with that
-    /// location::file and releases the old locations, in any number of batches; then asks again.
+    /// The oldest file with something alive, when it should be emptied because nearly all of it or
+    /// more than half of the closed files is dead: the engine appends again what it still holds
+    /// with that location::file and releases the old locations, in any number of batches; then asks
+    /// again.
     [[nodiscard]] std::optional<file_number> wants_rewrite() const;
 
     /// A number that is durable when all appended so far is: nothing appended so far is confirmed
@@ -99,7 +118,9 @@ public:
     /// nothing but time if they wait a few milliseconds for company.
     [[nodiscard]] bool urgent() const { return body_records_ != 0; }
     /// Octets of the open batch so far, roughly; for limits.
-    [[nodiscard]] std::size_t batch_bytes() const { return open_.body.size() + settled_.size(); }
+    [[nodiscard]] std::size_t batch_bytes() const {
+        return open_.body.size() + settled_.size() + page_settled_.size();
+    }
     /// Closes the open batch. Only if has_batch(); batches are written in the order taken.
     [[nodiscard]] batch take_batch();
     /// Takes the memory of a written batch back.
@@ -111,7 +132,9 @@ public:
     [[nodiscard]] std::size_t file_count() const { return files_.size(); }
 
 private:
-    [[nodiscard]] bool has_settled() const { return run_open_ || !settled_.empty(); }
+    [[nodiscard]] bool has_settled() const {
+        return run_open_ || !settled_.empty() || page_run_.page != 0 || !page_settled_.empty();
+    }
     [[nodiscard]] bool has_loose() const { return has_settled() || !marks_.empty(); }
     template <class Record>
     location append_record(record_type type, const Record& record);
@@ -123,6 +146,9 @@ private:
     void begin_settled_run(queue_id queue, message_id message);
     void flush_settled_run();
     void append_settled();
+    void begin_page_run(const page_run& run);
+    void flush_page_run();
+    void append_page_settled();
     void mark_delivered(queue_id queue, message_id message);
     void append_reclaimed();
     void append_marks();
@@ -155,6 +181,8 @@ private:
     settled_run run_;
     settled_writer settled_writer_;
     byte_buffer settled_;
+    page_run page_run_;  // its page is 0: none is open
+    byte_buffer page_settled_;
 
     std::vector<std::pair<queue_id, message_id>> marks_;
     boost::unordered_flat_map<queue_id, std::size_t> mark_of_;

@@ -21,15 +21,6 @@ bool may_pass(const boost::system::error_code& error) {
            error == boost::system::errc::too_many_files_open_in_system;
 }
 
-/// Fills in the checksums of the records in `bytes`.
-void finish_records(char* at, std::size_t bytes, std::uint32_t seed) {
-    for (const char* const end = at + bytes; at != end;) {
-        const std::size_t whole = record_header_bytes + get_record_header(at).length;
-        put_fixed(at, record_crc({at, whole}, seed));
-        at += whole;
-    }
-}
-
 }  // namespace
 
 log_writer::log_writer(disk& files, const writer_options& options, const recovered_tail& tail)

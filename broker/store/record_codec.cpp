@@ -102,13 +102,17 @@ bool read_payload(octets payload, binding_record& record) {
 }
 
 std::size_t payload_bound(const publish_record& record) {
-    return 1 + varint_bytes_max * (6 + 2 * record.queues.size()) + text_bound(record.exchange) +
+    return 1 + varint_bytes_max * (8 + 2 * record.queues.size()) + text_bound(record.exchange) +
            text_bound(record.routing_key) + text_bound(record.properties) + record.body.size();
 }
 
 void write_payload(payload_writer& out, const publish_record& record) {
     out.varint(record.id);
-    out.octet(record.replaces ? published_moves : 0);
+    std::uint8_t flags = 0;
+    if (record.replaces) {
+        flags = record.replaces->page == 0 ? published_moves : published_moves_paged;
+    }
+    out.octet(flags);
     out.varint(record.arrived_ms);
     out.varint(record.due_ms);
     out.text(record.exchange);
@@ -119,9 +123,13 @@ void write_payload(payload_writer& out, const publish_record& record) {
         out.varint(entry.queue);
         out.varint(std::uint64_t{entry.delivery_count} * 2 + (entry.redelivered ? 1U : 0U));
     }
-    if (record.replaces) {
+    if (flags == published_moves) {
         out.varint(record.replaces->queue);
         out.varint(record.replaces->message);
+    } else if (flags == published_moves_paged) {
+        out.varint(record.replaces->page);
+        out.varint(record.replaces->index);
+        out.varint(record.replaces->body_bytes);
     }
     out.raw(record.body);
 }
@@ -147,12 +155,39 @@ bool read_payload(octets payload, publish_record& record, std::vector<queue_entr
     }
     record.queues = entries;
     record.replaces.reset();
-    if ((flags & published_moves) != 0) {
-        const queue_id queue = in.varint();
-        record.replaces = message_ref{queue, in.varint()};
+    if (flags == published_moves) {
+        message_ref& gone = record.replaces.emplace();
+        gone.queue = in.varint();
+        gone.message = in.varint();
+    } else if (flags == published_moves_paged) {
+        message_ref& gone = record.replaces.emplace();
+        gone.page = in.varint();
+        gone.index = in.small();
+        gone.body_bytes = in.varint();
     }
     record.body = in.rest();
-    return in.ok() && flags <= published_moves;
+    return in.ok() && flags <= published_moves_paged;
+}
+
+std::size_t payload_bound(const segment_message& record) {
+    return 1 + 2 * varint_bytes_max + payload_bound(record.record);
+}
+
+void write_payload(payload_writer& out, const segment_message& record) {
+    out.varint(record.index);
+    out.octet(record.persistent ? 1 : 0);
+    out.varint(record.deaths_left);
+    write_payload(out, record.record);
+}
+
+bool read_payload(octets payload, segment_message& record, std::vector<queue_entry>& entries) {
+    payload_reader in{payload};
+    record.index = in.small();
+    const std::uint8_t persistent = in.octet();
+    record.persistent = persistent != 0;
+    record.deaths_left = in.small();
+    return in.ok() && persistent <= 1 && read_payload(in.rest(), record.record, entries) &&
+           entries.size() == 1;
 }
 
 }  // namespace lovage::broker::store

@@ -60,6 +60,14 @@ public:
         const bool short_one = !rest_.empty() && static_cast<unsigned char>(rest_.front()) < 0x80;
         return short_one ? take_octet() : long_varint();
     }
+    /// One of 32 bits.
+    std::uint32_t small() {
+        const std::uint64_t value = varint();
+        if (value > std::numeric_limits<std::uint32_t>::max()) {
+            fail();
+        }
+        return failed_ ? 0 : static_cast<std::uint32_t>(value);
+    }
     octets text() { return take(varint()); }
     octets take(std::uint64_t count) {
         if (count > rest_.size()) {
@@ -112,6 +120,29 @@ void write_payload(payload_writer& out, const publish_record& record);
     octets payload,
     publish_record& record,
     std::vector<queue_entry>& entries);
+
+[[nodiscard]] std::size_t payload_bound(const page_record& record);
+void write_payload(payload_writer& out, const page_record& record);
+[[nodiscard]] std::size_t payload_bound(const segment_message& record);
+void write_payload(payload_writer& out, const segment_message& record);
+[[nodiscard]] bool read_payload(
+    octets payload,
+    segment_message& record,
+    std::vector<queue_entry>& entries);
+
+/// What read_payload() finds in a `paged` record, in memory of its own.
+struct page_content {
+    page_record record;  ///< without its spans
+    std::vector<std::uint64_t> dead;
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> returned;
+    std::vector<message_id> moved;
+};
+[[nodiscard]] bool read_payload(octets payload, page_content& content);
+
+inline constexpr std::size_t page_run_bytes_max = 4 * varint_bytes_max;
+void write_page_run(payload_writer& out, const page_run& run);
+/// Meaningless if `in` has failed afterwards.
+[[nodiscard]] page_run read_page_run(payload_reader& in);
 
 /// Messages first .. first + more of a queue that are gone: one run of a `settled` record.
 struct settled_run {

@@ -7,6 +7,7 @@
 
 #include <optional>
 #include <span>
+#include <utility>
 
 namespace lovage::broker::store {
 
@@ -62,9 +63,13 @@ struct queue_entry {
     friend bool operator==(const queue_entry&, const queue_entry&) = default;
 };
 
+/// A message in one queue; in a page if that is not 0.
 struct message_ref {
     queue_id queue = 0;
     message_id message = 0;
+    page_id page = 0;
+    std::uint32_t index = 0;       ///< in the page
+    std::uint64_t body_bytes = 0;  ///< of one in a page
 };
 
 struct publish_record {
@@ -78,6 +83,45 @@ struct publish_record {
     std::span<const queue_entry> queues;
     /// The message whose place this one takes (dead-lettering): settled by the same record.
     std::optional<message_ref> replaces;
+};
+
+/// A page: messages of one queue, or delay line, that lie in a segment.
+struct page_record {
+    page_id id = 0;  ///< chosen by the engine, never used again
+    queue_id queue = 0;
+    std::uint8_t level = 0;  ///< of the queue's priorities
+    segment_number segment = 0;
+    std::uint64_t offset = 0;  ///< in the segment, of its first record
+    std::uint64_t bytes = 0;
+    std::uint32_t count = 0;       ///< of messages when it was made
+    message_id first_message = 0;  ///< lowest id
+    message_id last_message = 0;   ///< highest
+    std::uint64_t first_due_ms = 0;
+    std::uint64_t oldest_ms = 0;  ///< of arrival
+    std::uint64_t first_expiry_ms = 0;
+    std::uint64_t body_bytes = 0;  ///< of those that are alive
+    /// Dead ones: one bit an index, the lowest first; what is missing at the end is 0.
+    std::span<const std::uint64_t> dead;
+    /// Delivery counts of some, by index.
+    std::span<const std::pair<std::uint32_t, std::uint32_t>> returned;
+    /// Of its queue, settled from the log by this record.
+    std::span<const message_id> moved;
+};
+
+/// Of a page, `first` to `first + more` are gone.
+struct page_run {
+    page_id page = 0;
+    std::uint32_t first = 0;
+    std::uint32_t more = 0;
+    std::uint64_t body_bytes = 0;  ///< in all
+};
+
+/// A message in a segment.
+struct segment_message {
+    std::uint32_t index = 0;  ///< in its page
+    bool persistent = false;
+    std::uint32_t deaths_left = 0;
+    publish_record record;  ///< with one queue
 };
 
 }  // namespace lovage::broker::store

@@ -1,6 +1,7 @@
 #include "broker/store/recovery.hpp"
 
 #include "broker/store/directory.hpp"
+#include "broker/store/segment.hpp"
 
 #include <algorithm>
 #include <array>
@@ -34,12 +35,16 @@ boost::system::error_code recovery::run(std::string& problem) {
     const directory_content content = classify(*names);
     logs_ = content.logs;
     tail_.spares = content.spares;
+    segments_ = content.segments;
     error_code error = read_logs();
     if (!error) {
         error = check_start();
     }
     if (!error) {
         finish();
+        error = check_segments();
+    }
+    if (!error) {
         error = sync_all();
     }
     if (!error) {
@@ -258,9 +263,50 @@ void recovery::finish() {
     for (const auto& setting : replay_.settings()) {
         keep(setting.where);
     }
+    for (const auto& page : replay_.pages()) {
+        keep(page.where);
+    }
     for (const auto& message : replay_.messages()) {
         keep(message.where);
     }
+    if (!segments_.empty()) {
+        tail_.next_segment = segments_.back() + 1;
+    }
+}
+
+boost::system::error_code recovery::check_segments() {
+    std::map<segment_number, segment_content> read;
+    for (const recovered_page& page : replay_.pages()) {
+        const page_record& record = page.record;
+        auto found = read.find(record.segment);
+        if (found == read.end()) {
+            std::string problem;
+            auto content = read_segment_end(disk_, tail_.salt, record.segment, problem);
+            if (!content) {
+                problem = problem.empty() ? "cannot read " + segment_name(record.segment) + ": " +
+                                                content.error().message()
+                                          : problem;
+                return fail(
+                    errc::damaged,
+                    problem + "; messages of queue " + std::to_string(record.queue) + " lie there" +
+                        damage_advice);
+            }
+            tail_.segments[record.segment] = content->bytes;
+            found = read.emplace(record.segment, std::move(*content)).first;
+        }
+        const auto& pages = found->second.pages;
+        const auto there = std::find_if(pages.begin(), pages.end(), [&](const segment_page& each) {
+            return each.page == record.id && each.queue == record.queue &&
+                   each.extent.offset == record.offset && each.extent.bytes == record.bytes;
+        });
+        if (there == pages.end()) {
+            return fail(
+                errc::damaged,
+                segment_name(record.segment) + " has no page " + std::to_string(record.id) +
+                    " of queue " + std::to_string(record.queue) + damage_advice);
+        }
+    }
+    return {};
 }
 
 boost::system::error_code recovery::blank_end(disk::handle file) {
@@ -329,6 +375,16 @@ boost::system::error_code recovery::tidy() {
             return fail("tidy up", file, error);
         }
         changed = true;
+    }
+    for (const segment_number segment : segments_) {
+        // Written, but not yet in the log when the broker ended; or in it no more.
+        if (!tail_.segments.contains(segment)) {
+            if (const error_code error = disk_.remove(segment_name(segment))) {
+                problem_ = "cannot remove " + segment_name(segment) + ": " + error.message();
+                return error;
+            }
+            changed = true;
+        }
     }
     while (tail_.spares.size() > options_.spares_max) {
         static_cast<void>(disk_.remove(tail_.spares.back()));

@@ -67,10 +67,13 @@ public:
     [[nodiscard]] const std::vector<recovered_setting>& settings() const {
         return replay_.settings();
     }
+    [[nodiscard]] const std::vector<recovered_page>& pages() const { return replay_.pages(); }
+    /// In the log, without those in pages.
     [[nodiscard]] std::size_t message_count() const { return replay_.messages().size(); }
     /// Above all ids that the log mentions.
     [[nodiscard]] message_id next_message_id() const { return replay_.highest_message() + 1; }
     [[nodiscard]] queue_id next_queue_id() const { return replay_.highest_queue() + 1; }
+    [[nodiscard]] page_id next_page_id() const { return replay_.highest_page() + 1; }
     [[nodiscard]] const recovery_counters& counters() const { return counters_; }
 
 private:
@@ -89,6 +92,8 @@ private:
     [[nodiscard]] error_code check_start();
     void start_over(std::size_t index);
     void finish();
+    /// Are the segments there that pages lie in?
+    [[nodiscard]] error_code check_segments();
     [[nodiscard]] error_code blank_end(disk::handle file);
     [[nodiscard]] error_code sync_all();
     [[nodiscard]] error_code tidy();
@@ -98,6 +103,7 @@ private:
     disk& disk_;
     recovery_options options_;
     std::vector<file_number> logs_;
+    std::vector<segment_number> segments_;
     std::vector<file_account> accounts_;  // of the files read since the last start
     recovered_tail tail_;
     replay replay_;

@@ -53,6 +53,12 @@ bool replay::apply(record_type type, octets payload, const record_place& place) 
         case record_type::published: return published(payload, place);
         case record_type::settled: return settled(payload);
         case record_type::returned: return returned(payload);
+        case record_type::paged: return paged(payload, place);
+        case record_type::page_settled: return page_settled(payload);
+        case record_type::page_returned: return page_returned(payload);
+        case record_type::page_dropped: return page_dropped(payload);
+        case record_type::message:
+        case record_type::segment_end: return false;  // of segments
         case record_type::reclaimed: return reclaimed(payload, place);
         case record_type::setting_put:
         case record_type::setting_erased: return setting(type, payload, place);
@@ -155,8 +161,12 @@ bool replay::published(octets payload, const record_place& place) {
         forget(stored);
     }
     if (record.replaces) {
-        saw(record.replaces->queue, record.replaces->message);
-        settle({record.replaces->queue, record.replaces->message, 0});
+        const message_ref& gone = *record.replaces;
+        if (gone.page != 0) {
+            return settle_in_page({gone.page, gone.index, 0, gone.body_bytes});
+        }
+        saw(gone.queue, gone.message);
+        settle({gone.queue, gone.message, 0});
     }
     return true;
 }
@@ -330,6 +340,7 @@ bool replay::reclaimed(octets payload, const record_place& place) {
 
 void replay::finish() {
     finish_messages();
+    finish_pages();
     finish_definitions();
 }
 

@@ -50,6 +50,14 @@ struct recovered_setting {
     location where;
 };
 
+struct recovered_page {
+    page_record record;  ///< without its spans
+    std::vector<std::uint64_t> dead;
+    boost::unordered_flat_map<std::uint32_t, std::uint32_t> returned;
+    std::uint32_t live = 0;
+    location where;
+};
+
 /// What one record's position in the log is.
 struct record_place {
     file_number file = 0;
@@ -78,6 +86,7 @@ public:
     [[nodiscard]] file_number first_needed() const { return first_needed_; }
     [[nodiscard]] message_id highest_message() const { return highest_message_; }
     [[nodiscard]] queue_id highest_queue() const { return highest_queue_; }
+    [[nodiscard]] page_id highest_page() const { return highest_page_; }
 
     // Sorted and complete after finish().
     [[nodiscard]] const std::vector<recovered_queue>& queues() const { return queue_list_; }
@@ -86,6 +95,7 @@ public:
     }
     [[nodiscard]] const std::vector<recovered_binding>& bindings() const { return binding_list_; }
     [[nodiscard]] const std::vector<recovered_setting>& settings() const { return setting_list_; }
+    [[nodiscard]] const std::vector<recovered_page>& pages() const { return page_list_; }
     [[nodiscard]] const std::vector<stored_message>& messages() const { return messages_; }
     [[nodiscard]] std::span<const queue_entry> entries(const stored_message& of) const {
         return of.several == 0 ? std::span<const queue_entry>{&of.only, 1}
@@ -107,6 +117,11 @@ private:
     bool published(octets payload, const record_place& place);
     bool settled(octets payload);
     bool returned(octets payload);
+    bool paged(octets payload, const record_place& place);
+    bool page_settled(octets payload);
+    bool page_returned(octets payload);
+    bool page_dropped(octets payload);
+    [[nodiscard]] bool settle_in_page(const page_run& run);
     bool marks(payload_reader& in);
     bool setting(record_type type, octets payload, const record_place& place);
     bool reclaimed(octets payload, const record_place& place);
@@ -130,6 +145,7 @@ private:
     void forget(stored_message& gone);
     void set_entries(stored_message& of, std::span<const queue_entry> entries);
     void finish_messages();
+    void finish_pages();
     void finish_definitions();
 
     boost::unordered_flat_map<queue_id, recovered_queue> queues_;
@@ -139,6 +155,7 @@ private:
     boost::unordered_flat_map<std::string, lsn> deleted_;
     std::map<std::string, recovered_setting> settings_;
     boost::unordered_flat_map<queue_id, message_id> marks_;
+    std::map<page_id, recovered_page> pages_;
 
     // Ids ascend in the log but for what was moved out of old files; so most messages lie in a
     // sorted vector, the dead among them (file 0) until there are too many, the others beside it.
@@ -151,6 +168,8 @@ private:
     file_number first_needed_ = 1;
     message_id highest_message_ = 0;
     queue_id highest_queue_ = 0;
+    page_id highest_page_ = 0;
+    std::vector<recovered_page> page_list_;
     std::vector<recovered_queue> queue_list_;
     std::vector<recovered_exchange> exchange_list_;
     std::vector<recovered_binding> binding_list_;

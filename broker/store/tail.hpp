@@ -4,6 +4,7 @@
 
 #include "broker/store/format.hpp"
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,9 @@ struct recovered_tail {
     file_number first_needed = 1;     ///< files below it are reclaimed
     std::vector<file_account> files;  ///< oldest first; the last one is continued; may be empty
     std::vector<std::string> spares;  ///< names of files that may become log files
+    segment_number next_segment = 1;
+    /// Those that pages lie in, and their lengths.
+    std::map<segment_number, std::uint64_t> segments;
 };
 
 }  // namespace lovage::broker::store

@@ -11,6 +11,7 @@
 #include "broker/admin/resources.hpp"
 #include "broker/core/engine.hpp"
 #include "tests/broker/core/fake_journal.hpp"
+#include "tests/broker/core/fake_pages.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -46,7 +47,12 @@ struct api_request {
 
 class driver final : public management_backend {
 public:
-    driver() : engine_({}, journal_, [this] { return next_random(); }) {
+    driver()
+        : engine_(
+              test::paging_wanted() ? test::always_paged() : engine_options{},
+              journal_,
+              [this] { return next_random(); }) {
+        engine_.use(pages_);
         engine_.tick(clock_);  // users are there from the first event on
         after_event();
     }
@@ -217,6 +223,11 @@ private:
                 return true;
             }
         }
+        if (const auto segment = pages_.sealed()) {
+            pages_.written();
+            engine_.segment_written(*segment, true, clock_);
+            return true;
+        }
         if (journal_.last() > synced_) {
             synced_ = journal_.last();
             engine_.durable(synced_, clock_);
@@ -232,6 +243,7 @@ private:
     }
 
     lovage::broker::test::fake_journal journal_;
+    lovage::broker::test::fake_pages pages_;
     clock_reading clock_{start_now, start_wall};
     std::uint64_t serial_ = 0;
     engine engine_;

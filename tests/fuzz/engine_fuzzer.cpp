@@ -1,10 +1,11 @@
 // libFuzzer target: octets of one connection into the whole engine. The first octet says how: bit 0
 // a connection that is logged in and has a channel open, bit 1 input in small pieces, bit 2 the
-// disk is as fast as memory, bit 3 the clock ticks between the pieces. Any complaint of the journal
-// and any broken invariant aborts.
+// disk is as fast as memory, bit 3 the clock ticks between the pieces, bit 4 no message that nobody
+// takes at once stays in memory. Any complaint of the journal and any broken invariant aborts.
 #include "broker/core/engine.hpp"
 #include "framework/amqp/method_codec.hpp"
 #include "tests/broker/core/fake_journal.hpp"
+#include "tests/broker/core/fake_pages.hpp"
 
 #include <cstdio>
 #include <cstdlib>
@@ -16,7 +17,11 @@ using namespace lovage::broker;
 
 class session {
 public:
-    session() : engine_({}, journal_, [this] { return next_random(); }) {
+    explicit session(bool paged)
+        : engine_(paged ? test::always_paged() : engine_options{}, journal_, [this] {
+              return next_random();
+          }) {
+        engine_.use(pages_);
         id_ = engine_.connected({"fuzz", true}, output_, clock_);
     }
 
@@ -94,12 +99,18 @@ private:
             std::fprintf(stderr, "journal: %s\n", complaint.c_str());
             std::abort();
         }
+        if (const auto segment = pages_.sealed()) {
+            pages_.written();
+            engine_.segment_written(*segment, true, clock_);
+            after_event();
+        }
     }
 
     clock_reading clock_{
         time_point{std::chrono::hours{1}},
         wall_time{milliseconds{1'700'000'000'000}}};
     lovage::broker::test::fake_journal journal_;
+    lovage::broker::test::fake_pages pages_;
     byte_buffer output_;
     unsigned char serial_ = 0;
     engine engine_;
@@ -116,7 +127,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     const unsigned how = data[0];
     octets input{reinterpret_cast<const char*>(data) + 1, size - 1};
-    session run;
+    session run{(how & 16U) != 0};
     if ((how & 1U) != 0) {
         run.log_in();
     }

@@ -61,6 +61,10 @@ struct server_options {
     std::vector<user_account> reset_users;
     /// Octets of messages in memory above which publishers wait; 0: 40 % of the machine's memory.
     std::uint64_t memory_octets_max = 0;
+    /// Octets of messages in memory above which those that nobody is about to need go to disk; far
+    /// below memory_octets_max, which is what may be in use when the disk cannot follow or clients
+    /// do not acknowledge.
+    std::uint64_t window_octets_max = 32ULL * 1024 * 1024;
     /// Octets of a message body.
     std::uint64_t message_octets_max = 128ULL * 1024 * 1024;
     /// Offered to clients, in seconds; 0 is none.

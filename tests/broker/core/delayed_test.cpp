@@ -481,7 +481,7 @@ TEST(DelayLine, GivesTheEarliestFirst) {
         std::pair<std::uint64_t, message_id> last{0, 0};
         while (line.size() != 0) {
             const std::uint64_t due = *line.next_due_ms();
-            const std::pair<std::uint64_t, message_id> taken{due, line.pop()->id()};
+            const std::pair<std::uint64_t, message_id> taken{due, (*line.pop(due))->id()};
             EXPECT_LT(last, taken);
             last = taken;
         }

@@ -51,6 +51,9 @@ void fake_journal::queue_deleted(queue_id id, octets, octets) {
     if (queues.erase(id) == 0) {
         complain("queue_deleted of an unknown queue " + text(id));
     }
+    for (auto& [page, held] : pages) {
+        held.orphaned = held.orphaned || held.facts.of == id;
+    }
     for (auto& [message, held] : messages) {
         held.orphaned = held.holders.erase(id) != 0 || held.orphaned;
     }
@@ -97,6 +100,10 @@ journal_location fake_journal::published(
     if (instead_of) {
         record +=
             " instead of " + text(instead_of->queue) + " " + std::to_string(instead_of->message);
+    }
+    if (instead_of && instead_of->page != 0) {
+        kill("instead of", instead_of->page, instead_of->page_index, 0, instead_of->body_octets);
+    } else if (instead_of) {
         if (held_message* gone = find_held("instead of", instead_of->queue, instead_of->message)) {
             gone->holders.erase(instead_of->queue);
         }
@@ -186,12 +193,99 @@ void fake_journal::returned(queue_id queue, message_id id, std::uint32_t deliver
 void fake_journal::delivered(queue_id queue, message_id id) {
     records.push_back("delivered " + text(queue) + " " + std::to_string(id));
     ++last_;
-    find_held("delivered", queue, id);
+    const bool in_page = std::ranges::any_of(pages, [&](const auto& each) {
+        return each.second.facts.of == queue && each.second.ids.contains(id);
+    });
+    if (!in_page) {
+        find_held("delivered", queue, id);
+    }
     if (const auto found = queues.find(queue); found != queues.end()) {
         if (found->second.delivered_up_to >= id) {
             complain("delivered_up_to went back in queue " + text(queue));
         }
         found->second.delivered_up_to = id;
+    }
+}
+
+journal_location fake_journal::paged(const page_facts& what, std::span<const message_id> moved) {
+    if (!queues.contains(what.of)) {
+        complain("a page of an unknown queue " + text(what.of));
+    }
+    for (const message_id id : moved) {
+        if (held_message* held = find_held("paged", what.of, id)) {
+            held->holders.erase(what.of);
+        }
+    }
+    const journal_location at = write("paged " + text(what.of) + " " + std::to_string(what.id));
+    held_page& held = pages[what.id];
+    held.facts = what;
+    held.location = at;
+    held.ids.insert(moved.begin(), moved.end());
+    return at;
+}
+
+fake_journal::held_page* fake_journal::find_page(octets call, page_id id) {
+    const auto found = pages.find(id);
+    if (found == pages.end() || found->second.orphaned) {
+        complain(std::string(call) + " in page " + std::to_string(id) + ", which is not there");
+        return nullptr;
+    }
+    return &found->second;
+}
+
+void fake_journal::kill(
+    octets call,
+    page_id id,
+    std::uint32_t first,
+    std::uint32_t more,
+    std::uint64_t octets) {
+    held_page* const held = find_page(call, id);
+    if (held == nullptr) {
+        return;
+    }
+    for (std::uint32_t index = first; index <= first + more; ++index) {
+        if (index >= held->facts.count || !held->facts.dead.add(index)) {
+            complain("dead already: page " + std::to_string(id) + ", " + std::to_string(index));
+        }
+    }
+    if (octets > held->facts.body_octets) {
+        complain("more bodies than there are in page " + std::to_string(id));
+    }
+    held->facts.body_octets -= octets;
+}
+
+void fake_journal::page_settled(
+    std::uint64_t page,
+    std::uint32_t first,
+    std::uint32_t more,
+    std::uint64_t body_octets) {
+    records.push_back(
+        "page_settled " + std::to_string(page) + " " + std::to_string(first) + " " +
+        std::to_string(more));
+    ++last_;
+    kill("page_settled", page, first, more, body_octets);
+}
+
+void fake_journal::page_returned(
+    std::uint64_t page,
+    std::uint32_t index,
+    std::uint32_t delivery_count) {
+    records.push_back(
+        "page_returned " + std::to_string(page) + " " + std::to_string(index) + " " +
+        std::to_string(delivery_count));
+    ++last_;
+    if (held_page* held = find_page("page_returned", page)) {
+        held->facts.returned[index] = delivery_count;
+    }
+}
+
+void fake_journal::page_dropped(std::uint64_t page) {
+    records.push_back("page_dropped " + std::to_string(page));
+    ++last_;
+    if (held_page* held = find_page("page_dropped", page)) {
+        for (std::uint32_t index = 0; index < held->facts.count; ++index) {
+            held->facts.dead.add(index);
+        }
     }
 }
 
@@ -204,6 +298,18 @@ void fake_journal::released(journal_location location) {
         return;
     }
     live_.erase(found);
+    std::erase_if(pages, [&](const auto& each) {
+        const held_page& held = each.second;
+        if (held.location.record_octets != location.record_octets) {
+            return false;
+        }
+        page all{held.facts};
+        all.all_wait();
+        if (all.live() != 0 && !held.orphaned) {
+            complain("released while messages live in page " + std::to_string(each.first));
+        }
+        return true;
+    });
     std::erase_if(messages, [&](const auto& each) {
         const held_message& held = each.second;
         if (held.location.record_octets != location.record_octets) {

@@ -5,8 +5,10 @@
 
 #include "broker/core/journal.hpp"
 #include "broker/core/message.hpp"
+#include "broker/core/page.hpp"
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +27,13 @@ public:
         std::map<queue_id, holding> holders;
         /// A queue that held it was deleted; its deliveries may be unacknowledged yet.
         bool orphaned = false;
+    };
+    struct held_page {
+        page_facts facts;
+        journal_location location;
+        /// Its queue was deleted; what is unacknowledged lies in it still.
+        bool orphaned = false;
+        std::set<message_id> ids;  ///< of the messages that it took from the journal
     };
     struct queue_record {
         std::string vhost;
@@ -58,6 +67,15 @@ public:
     void settled(queue_id queue, message_id id) override;
     void returned(queue_id queue, message_id id, std::uint32_t delivery_count) override;
     void delivered(queue_id queue, message_id id) override;
+    journal_location paged(const page_facts& what, std::span<const message_id> moved) override;
+    void page_settled(
+        std::uint64_t page,
+        std::uint32_t first,
+        std::uint32_t more,
+        std::uint64_t body_octets) override;
+    void page_returned(std::uint64_t page, std::uint32_t index, std::uint32_t delivery_count)
+        override;
+    void page_dropped(std::uint64_t page) override;
     void released(journal_location location) override;
     [[nodiscard]] lsn last() const override { return last_; }
 
@@ -76,11 +94,19 @@ public:
     std::vector<std::string> records;  ///< every call, e.g. "settled 1 7"
     std::map<message_id, held_message> messages;
     std::map<queue_id, queue_record> queues;
+    std::map<page_id, held_page> pages;
     std::map<std::string, std::pair<std::string, journal_location>> settings;
 
 private:
     journal_location write(std::string record);
     void complain(std::string what) { complaints_.push_back(std::move(what)); }
+    held_page* find_page(octets call, page_id id);
+    void kill(
+        octets call,
+        page_id id,
+        std::uint32_t first,
+        std::uint32_t more,
+        std::uint64_t octets);
     held_message* find_held(octets call, queue_id queue, message_id id);
 
     lsn last_ = 0;

@@ -329,9 +329,18 @@ void client::expect_silent_drop(std::chrono::seconds after, where_t where) {
 
 // broker_under_test
 
+std::unique_ptr<engine> broker_under_test::make_engine(engine_options options) {
+    if (paging_wanted()) {
+        options = always_paged(std::move(options));
+    }
+    auto made = std::make_unique<engine>(std::move(options), journal, counted_random);
+    made->use(pages);
+    return made;
+}
+
 broker_under_test::broker_under_test(engine_options options)
     : clock_{time_point{std::chrono::hours{1}}, start_of_tests},
-      engine_(std::make_unique<engine>(std::move(options), journal, counted_random)) {}
+      engine_(make_engine(std::move(options))) {}
 
 broker_under_test::~broker_under_test() {
     for (const auto& each : clients_) {
@@ -412,6 +421,18 @@ void broker_under_test::after_event() {
         each->resume_ = each->resume_ || std::ranges::count(caused.resume, each->id()) != 0;
     }
     EXPECT_EQ(journal.complaints(), std::vector<std::string>{});
+    if (write_segments_at_once && pages.sealed()) {
+        write_segment();
+    }
+}
+
+void broker_under_test::write_segment(bool there) {
+    const auto number = pages.sealed();
+    ASSERT_TRUE(number.has_value());
+    pages.written();
+    engine_->segment_written(*number, there, clock_);
+    after_event();
+    follow_up();
 }
 
 void broker_under_test::follow_up() {

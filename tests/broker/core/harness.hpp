@@ -9,6 +9,7 @@
 #include "framework/amqp/method_codec.hpp"
 #include "framework/amqp/properties.hpp"
 #include "tests/broker/core/fake_journal.hpp"
+#include "tests/broker/core/fake_pages.hpp"
 
 #include <gtest/gtest.h>
 
@@ -203,12 +204,16 @@ public:
     void as_event(const std::function<void(engine&)>& what);
     /// As restart(), and the queues of the journal with their messages and all settings are there
     /// again, as the server restores them. Exchanges are not.
-    void recover();
+    void recover(engine_options options = {});
     void rewrite(std::uint64_t file);
+    /// The segment that the engine has sealed is on disk; `there`: false if there was no room.
+    void write_segment(bool there = true);
     [[nodiscard]] queue_status status(octets queue) const;
     [[nodiscard]] bool has_queue(octets name) const;
 
     fake_journal journal;
+    fake_pages pages;
+    bool write_segments_at_once = true;
     bool sync_at_once = true;  ///< the disk is as fast as memory
     /// Passwords are checked within the event that asks; false: by check_passwords().
     bool check_at_once = true;
@@ -218,6 +223,7 @@ public:
 private:
     friend class client;
 
+    std::unique_ptr<engine> make_engine(engine_options options);
     void feed(client& from);
     void disconnect(client& gone);
     void after_event();

@@ -40,7 +40,7 @@ void broker_under_test::restart(engine_options options) {
     clients_.clear();
     checks_.clear();
     hashes_.clear();
-    engine_ = std::make_unique<engine>(std::move(options), journal, counted_random);
+    engine_ = make_engine(std::move(options));
     for (const auto& [key, setting] : journal.settings) {
         engine_->restore_setting(key, setting.first, setting.second);
     }

@@ -12,11 +12,12 @@ void broker_under_test::as_event(const std::function<void(engine&)>& what) {
     follow_up();
 }
 
-void broker_under_test::recover() {
+void broker_under_test::recover(engine_options options) {
     const auto messages = journal.messages;
+    const auto held_pages = journal.pages;
     const auto queues = journal.queues;
     const auto settings = journal.settings;
-    restart();
+    restart(std::move(options));
     for (const auto& [id, found] : queues) {
         amqp::wire_reader in{found.arguments};
         queue_settings declared;
@@ -33,6 +34,20 @@ void broker_under_test::recover() {
     }
     EXPECT_EQ(engine_->settings_restored(), "");
     message_id next = 1;
+    std::set<std::uint64_t> segments;
+    for (const auto& [id, found] : held_pages) {
+        segments.insert(found.facts.place.segment);
+    }
+    pages.keep_only(segments);
+    page_id next_page = 1;
+    for (const auto& [id, found] : held_pages) {
+        if (!found.orphaned) {
+            engine_->restore_page(found.facts, found.location);
+        }
+        next_page = id + 1;
+        next = std::max(next, found.facts.last_id + 1);
+    }
+    engine_->pages().restore_next_id(next_page);
     for (const auto& [id, held] : messages) {
         engine::found_message found;
         found.id = id;
@@ -42,9 +57,13 @@ void broker_under_test::recover() {
         found.location = held.location;
         for (const auto& [holder, how] : held.holders) {
             found.holdings.push_back(how);
+            const auto in = queues.find(holder);
+            if (in != queues.end() && id <= in->second.delivered_up_to) {
+                found.holdings.back().redelivered = true;
+            }
         }
         engine_->restore_message(found);
-        next = id + 1;
+        next = std::max(next, id + 1);
     }
     const std::uint64_t next_queue =
         queues.empty() ? 1 : static_cast<std::uint64_t>(queues.rbegin()->first) + 1;

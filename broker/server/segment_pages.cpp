@@ -1,0 +1,111 @@
+#include "broker/server/segment_pages.hpp"
+
+namespace lovage::broker {
+
+segment_pages::segment_pages(
+    store::disk& files,
+    const store::log& log,
+    const store::recovered_tail& tail)
+    : log_(log),
+      builder_(tail.salt, tail.next_segment),
+      reader_(files, tail.salt),
+      sizes_(tail.segments) {
+    for (const auto& [segment, octets] : sizes_) {
+        total_octets_ += octets;
+    }
+}
+
+std::uint64_t segment_pages::open_octets() const {
+    return builder_.bytes() - store::header_bytes;
+}
+
+void segment_pages::begin_page(page_id id, queue_id of) {
+    open_queue_ = of;
+    builder_.begin_page(id, static_cast<std::uint64_t>(of));
+}
+
+void segment_pages::add(const paged_message& what) {
+    const store::queue_entry entry{
+        static_cast<std::uint64_t>(open_queue_), what.delivery_count, what.redelivered};
+    store::segment_message message;
+    message.index = what.index;
+    message.persistent = what.persistent;
+    message.deaths_left = what.deaths_left;
+    message.record.id = what.id;
+    message.record.arrived_ms = what.published_at_ms;
+    message.record.due_ms = what.due_ms;
+    message.record.exchange = what.parts.exchange;
+    message.record.routing_key = what.parts.routing_key;
+    message.record.properties = what.parts.properties;
+    message.record.body = what.parts.body;
+    message.record.queues = {&entry, 1};
+    builder_.add(message);
+}
+
+page_place segment_pages::end_page() {
+    const store::page_extent extent = builder_.end_page();
+    return {builder_.number(), extent.offset, extent.bytes};
+}
+
+void segment_pages::seal() {
+    sealed_ = builder_.finish(builder_.number() + 1);
+    sizes_[sealed_->number] = sealed_->content.size();
+    total_octets_ += sealed_->content.size();
+}
+
+std::string segment_pages::read(
+    page_id id,
+    const page_place& from,
+    std::uint64_t& offset,
+    std::size_t octets,
+    const taker& take) {
+    paged_message found;
+    return reader_.read(
+        from.segment,
+        id,
+        {from.offset, from.octets},
+        offset,
+        octets,
+        [&](const store::segment_message& message) {
+            const store::publish_record& record = message.record;
+            found.index = message.index;
+            found.id = record.id;
+            found.parts = {record.exchange, record.routing_key, record.properties, record.body};
+            found.persistent = message.persistent;
+            found.published_at_ms = record.arrived_ms;
+            found.due_ms = record.due_ms;
+            found.deaths_left = message.deaths_left;
+            found.delivery_count = record.queues.front().delivery_count;
+            found.redelivered = record.queues.front().redelivered;
+            return take(found);
+        });
+}
+
+std::uint64_t segment_pages::octets(std::uint64_t segment) const {
+    const auto found = sizes_.find(segment);
+    return found == sizes_.end() ? 0 : found->second;
+}
+
+void segment_pages::remove(std::uint64_t segment) {
+    if (const auto found = sizes_.find(segment); found != sizes_.end()) {
+        total_octets_ -= found->second;
+        sizes_.erase(found);
+    }
+    reader_.forget(segment);
+    removals_.push_back({log_.last_lsn(), segment});
+}
+
+std::optional<store::built_segment> segment_pages::take_sealed() {
+    return std::exchange(sealed_, std::nullopt);
+}
+
+std::vector<store::segment_number> segment_pages::take_removable(lsn reached) {
+    std::vector<store::segment_number> gone;
+    while (!removals_.empty() && removals_.front().after <= reached) {
+        gone.push_back(removals_.front().segment);
+        removals_.pop_front();
+    }
+    return gone;
+}
+
+}  // namespace lovage::broker
