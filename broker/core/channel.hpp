@@ -147,6 +147,11 @@ private:
     fault check_publish();
     fault check_published_topic(const exchange* through, octets key) const;
     fault topic_refused(octets exchange_name, octets key) const;
+    /// Is there memory for another definition of so many octets? `what` for the text, e.g.
+    /// "declare queue 'q'".
+    fault check_room(std::uint64_t definition, const std::string& what) const;
+    /// Arguments and room are looked at; what is bound already stays so.
+    fault bind(exchange& source, route_target& target, octets key, const amqp::table& arguments);
     fault check_new_queue(octets name, const amqp::table& arguments) const;
     fault check_new_exchange(octets name, const amqp::table& arguments) const;
     void delete_if_unused(queue& left);

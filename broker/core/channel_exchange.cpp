@@ -1,5 +1,6 @@
 // Class exchange on a channel. Rows 79 to 96 of RabbitMQ's behaviour.
 #include "broker/core/connection_send.hpp"
+#include "broker/core/definition_size.hpp"
 #include "broker/core/exchange_arguments.hpp"
 #include "broker/core/inequivalence.hpp"
 
@@ -105,6 +106,10 @@ fault channel::on(const amqp::exchange::declare& in) {
             return wrong;
         } else if (fault refused = check_new_exchange(name, in.arguments)) {
             return refused;
+        } else if (
+            fault full =
+                check_room(definition_octets(settings), "declare exchange '" + name + "'")) {
+            return full;
         } else {
             home_.declare_exchange(std::move(settings));
         }

@@ -351,7 +351,7 @@ broker_under_test::~broker_under_test() {
     for (const exchange_status& each : engine_->exchange_statuses()) {
         held += each.delayed.value_or(0) + each.dedup_keys;
     }
-    EXPECT_EQ(engine_->memory_octets() == 0, held == 0);
+    EXPECT_EQ(held_octets() == 0, held == 0);
 }
 
 client& broker_under_test::connect(const login_options& how, where_t where) {

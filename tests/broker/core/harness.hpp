@@ -203,10 +203,14 @@ public:
     void as_event(const std::function<void(engine&)>& what);
     /// As restart(), and the queues of the journal with their messages and all settings are there
     /// again, as the server restores them. Exchanges are not.
-    void recover();
+    void recover(engine_options options = {});
     void rewrite(std::uint64_t file);
     [[nodiscard]] queue_status status(octets queue) const;
     [[nodiscard]] bool has_queue(octets name) const;
+    /// What the engine's memory holds besides definitions.
+    [[nodiscard]] std::uint64_t held_octets() const {
+        return engine_->memory_octets() - engine_->definition_octets();
+    }
 
     fake_journal journal;
     bool sync_at_once = true;  ///< the disk is as fast as memory

@@ -12,11 +12,11 @@ void broker_under_test::as_event(const std::function<void(engine&)>& what) {
     follow_up();
 }
 
-void broker_under_test::recover() {
+void broker_under_test::recover(engine_options options) {
     const auto messages = journal.messages;
     const auto queues = journal.queues;
     const auto settings = journal.settings;
-    restart();
+    restart(std::move(options));
     for (const auto& [id, found] : queues) {
         amqp::wire_reader in{found.arguments};
         queue_settings declared;
