@@ -141,6 +141,9 @@ private:
     void cancel_consumers(const std::vector<consumer*>& gone);
 
     fault check_access(access_right right, resource_kind kind, octets name) const;
+    /// Passive declares: who has no right at all on a name is not told whether it is there.
+    fault check_may_look(resource_kind kind, octets name) const;
+    fault access_refused(resource_kind kind, octets resource) const;
     fault check_binding(resource_kind target, octets target_name, octets source_name, octets key)
         const;
     fault check_bound_topic(octets source_name, octets key) const;

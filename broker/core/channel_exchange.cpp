@@ -82,6 +82,9 @@ fault channel::on(const amqp::exchange::declare& in) {
     }
     exchange* there = home_.find_exchange(name);
     if (in.passive) {
+        if (fault refused = check_may_look(resource_kind::exchange, name)) {
+            return refused;
+        }
         if (there == nullptr) {
             return not_found("exchange", name, home_.name());
         }

@@ -101,7 +101,11 @@ fault channel::on(const amqp::queue::declare& in) {
     }
     queue* there = home_.find_queue(name);
     const bool server_named = name.empty();
-    if (!in.passive) {
+    if (in.passive) {
+        if (fault refused = check_may_look(resource_kind::queue, name)) {
+            return refused;
+        }
+    } else {
         if (there == nullptr && name.starts_with("amq.")) {
             return channel_fault(
                 amqp::reply_code::access_refused,
