@@ -257,6 +257,8 @@ public:
         return std::exchange(memory_peak_, memory_octets());
     }
     void check_invariants() const;
+    /// definition_octets() once more, counted one by one; for tests.
+    [[nodiscard]] std::uint64_t count_definitions() const;
 
     // For administer().
 

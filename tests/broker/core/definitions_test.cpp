@@ -19,7 +19,11 @@ engine_options with_memory(std::uint64_t octets) {
 
 class Definitions : public testing::Test {
 protected:
-    [[nodiscard]] std::uint64_t taken() { return broker.broker().definition_octets(); }
+    [[nodiscard]] std::uint64_t taken() {
+        const std::uint64_t octets = broker.broker().definition_octets();
+        EXPECT_EQ(octets, broker.broker().count_definitions());
+        return octets;
+    }
     /// How much more is taken after `what`.
     template <class What>
     std::uint64_t taken_by(What&& what) {

@@ -352,6 +352,7 @@ broker_under_test::~broker_under_test() {
         held += each.delayed.value_or(0) + each.dedup_keys;
     }
     EXPECT_EQ(held_octets() == 0, held == 0);
+    EXPECT_EQ(engine_->definition_octets(), engine_->count_definitions());
 }
 
 client& broker_under_test::connect(const login_options& how, where_t where) {
