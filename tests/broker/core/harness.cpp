@@ -340,8 +340,7 @@ broker_under_test::~broker_under_test() {
     for (const std::string& complaint : journal.complaints()) {
         ADD_FAILURE() << "journal: " << complaint;
     }
-    // Memory is accounted for to the last octet: what is left are the messages of queues and
-    // delayed exchanges and the keys of what was taken lately.
+    // To the last octet: what is left are messages of queues and delayed exchanges, and keys.
     std::uint64_t held = 0;
     for (const queue_status& each : engine_->queue_statuses()) {
         held += each.ready + each.dedup_keys;
