@@ -18,6 +18,7 @@ struct management_view {
     std::vector<exchange_status> exchanges;
     std::size_t connections = 0;
     std::uint64_t memory_octets = 0;
+    std::uint64_t definition_octets = 0;  ///< of these, those of queues, exchanges and bindings
     std::uint64_t log_syncs = 0;
     std::uint64_t log_octets_written = 0;
     std::uint64_t log_records = 0;

@@ -35,6 +35,7 @@ api_reply overview(const api_call& call) {
           {"consumers", consumers}}},
         {"lovage",
          {{"memory_octets", view.memory_octets},
+          {"definition_octets", view.definition_octets},
           {"syncs", view.log_syncs},
           {"log_octets_written", view.log_octets_written},
           {"log_records", view.log_records},

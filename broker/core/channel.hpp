@@ -141,12 +141,20 @@ private:
     void cancel_consumers(const std::vector<consumer*>& gone);
 
     fault check_access(access_right right, resource_kind kind, octets name) const;
+    /// Passive declares: who has no right at all on a name is not told whether it is there.
+    fault check_may_look(resource_kind kind, octets name) const;
+    fault access_refused(resource_kind kind, octets resource) const;
     fault check_binding(resource_kind target, octets target_name, octets source_name, octets key)
         const;
     fault check_bound_topic(octets source_name, octets key) const;
     fault check_publish();
     fault check_published_topic(const exchange* through, octets key) const;
     fault topic_refused(octets exchange_name, octets key) const;
+    /// Is there memory for another definition of so many octets? `what` for the text, e.g.
+    /// "declare queue 'q'".
+    fault check_room(std::uint64_t definition, const std::string& what) const;
+    /// Arguments and room are looked at; what is bound already stays so.
+    fault bind(exchange& source, route_target& target, octets key, const amqp::table& arguments);
     fault check_new_queue(octets name, const amqp::table& arguments) const;
     fault check_new_exchange(octets name, const amqp::table& arguments) const;
     void delete_if_unused(queue& left);

@@ -3,18 +3,33 @@
 #include "broker/core/connection_send.hpp"
 #include "broker/core/inequivalence.hpp"
 
+#include <algorithm>
+#include <array>
+
 namespace lovage::broker {
 
-fault channel::check_access(access_right right, resource_kind kind, octets name) const {
-    const bool queue = kind == resource_kind::queue;
-    const octets resource = name.empty() && !queue ? default_exchange_resource : name;
-    if (engine_.access().may(owner_.user_name(), home_.name(), right, resource)) {
-        return no_fault;
-    }
+fault channel::access_refused(resource_kind kind, octets resource) const {
     return channel_fault(
         amqp::reply_code::access_refused,
-        "access to " + std::string(queue ? "queue" : "exchange") + " '" + std::string(resource) +
-            "' in vhost '" + home_.name() + "' refused for user '" + owner_.user_name() + "'");
+        "access to " + std::string(kind == resource_kind::queue ? "queue" : "exchange") + " '" +
+            std::string(resource) + "' in vhost '" + home_.name() + "' refused for user '" +
+            owner_.user_name() + "'");
+}
+
+fault channel::check_access(access_right right, resource_kind kind, octets name) const {
+    const bool default_exchange = name.empty() && kind == resource_kind::exchange;
+    const octets resource = default_exchange ? default_exchange_resource : name;
+    return engine_.access().may(owner_.user_name(), home_.name(), right, resource)
+               ? no_fault
+               : access_refused(kind, resource);
+}
+
+fault channel::check_may_look(resource_kind kind, octets name) const {
+    constexpr std::array any{access_right::configure, access_right::write, access_right::read};
+    const bool may = std::ranges::any_of(any, [&](access_right right) {
+        return engine_.access().may(owner_.user_name(), home_.name(), right, name);
+    });
+    return may ? no_fault : access_refused(kind, name);
 }
 
 fault channel::topic_refused(octets exchange_name, octets key) const {

@@ -1,6 +1,7 @@
 // Bindings: queue.bind and unbind, exchange.bind and unbind on a channel. Rows 137 to 150 of
 // RabbitMQ's behaviour.
 #include "broker/core/connection_send.hpp"
+#include "broker/core/definition_size.hpp"
 #include "broker/core/headers_router.hpp"
 #include "broker/core/inequivalence.hpp"
 
@@ -26,6 +27,28 @@ fault channel::find_bound(
     return find_accessible_queue(queue_name, target);
 }
 
+fault channel::bind(
+    exchange& source,
+    route_target& target,
+    octets key,
+    const amqp::table& arguments) {
+    if (fault wrong = check_arguments(source, arguments)) {
+        return wrong;
+    }
+    const std::string encoded = encode_table(arguments);
+    if (source.find(target, key, encoded) != nullptr) {
+        return no_fault;
+    }
+    const octets name = target.target_name();
+    const std::string what = std::string("bind ") + (target.is_queue() ? "queue '" : "exchange '");
+    const std::uint64_t size = definition_octets(source, name, key, encoded);
+    if (fault full = check_room(size, what + std::string(name) + '\'')) {
+        return full;
+    }
+    home_.bind(source, target, key, arguments);
+    return no_fault;
+}
+
 fault channel::on(const amqp::queue::bind& in) {
     const std::string exchange_name = without_line_breaks(in.exchange);
     std::string queue_name;
@@ -42,10 +65,9 @@ fault channel::on(const amqp::queue::bind& in) {
     if (fault wrong = find_bound(queue_name, exchange_name, target, source)) {
         return wrong;
     }
-    if (fault wrong = check_arguments(*source, in.arguments)) {
+    if (fault wrong = bind(*source, *target, key, in.arguments)) {
         return wrong;
     }
-    home_.bind(*source, *target, key, in.arguments);
     if (!in.no_wait) {
         owner_.send_when_durable(number_, amqp::queue::bind_ok{});
     }
@@ -103,10 +125,9 @@ fault channel::on(const amqp::exchange::bind& in) {
             find_exchange_pair(in.source, in.destination, in.routing_key, source, target)) {
         return wrong;
     }
-    if (fault wrong = check_arguments(*source, in.arguments)) {
+    if (fault wrong = bind(*source, *target, in.routing_key, in.arguments)) {
         return wrong;
     }
-    home_.bind(*source, *target, in.routing_key, in.arguments);
     if (!in.no_wait) {
         owner_.send_when_durable(number_, amqp::exchange::bind_ok{});
     }

@@ -1,5 +1,6 @@
 // Class exchange on a channel. Rows 79 to 96 of RabbitMQ's behaviour.
 #include "broker/core/connection_send.hpp"
+#include "broker/core/definition_size.hpp"
 #include "broker/core/exchange_arguments.hpp"
 #include "broker/core/inequivalence.hpp"
 
@@ -81,6 +82,9 @@ fault channel::on(const amqp::exchange::declare& in) {
     }
     exchange* there = home_.find_exchange(name);
     if (in.passive) {
+        if (fault refused = check_may_look(resource_kind::exchange, name)) {
+            return refused;
+        }
         if (there == nullptr) {
             return not_found("exchange", name, home_.name());
         }
@@ -105,6 +109,10 @@ fault channel::on(const amqp::exchange::declare& in) {
             return wrong;
         } else if (fault refused = check_new_exchange(name, in.arguments)) {
             return refused;
+        } else if (
+            fault full =
+                check_room(definition_octets(settings), "declare exchange '" + name + "'")) {
+            return full;
         } else {
             home_.declare_exchange(std::move(settings));
         }

@@ -1,5 +1,6 @@
 // Class queue on a channel, but for bindings. Rows 97 to 136 of RabbitMQ's behaviour.
 #include "broker/core/connection_send.hpp"
+#include "broker/core/definition_size.hpp"
 #include "broker/core/direct_reply.hpp"
 #include "broker/core/inequivalence.hpp"
 #include "broker/core/queue_arguments.hpp"
@@ -81,6 +82,18 @@ fault channel::check_new_queue(octets name, const amqp::table& arguments) const 
     return check_access(access_right::write, resource_kind::exchange, *dead_letters);
 }
 
+fault channel::check_room(std::uint64_t definition, const std::string& what) const {
+    const std::uint64_t most = engine_.definition_octets_max();
+    if (engine_.definition_octets() + definition <= most) {
+        return no_fault;
+    }
+    return channel_fault(
+        amqp::reply_code::precondition_failed,
+        "cannot " + what + " in vhost '" + home_.name() +
+            "': queues, exchanges and bindings may take " + std::to_string(most) +
+            " octets of memory (a quarter of memory-limit)");
+}
+
 fault channel::on(const amqp::queue::declare& in) {
     std::string name = without_line_breaks(in.queue);
     if (name.starts_with(reply_to_name)) {
@@ -88,7 +101,11 @@ fault channel::on(const amqp::queue::declare& in) {
     }
     queue* there = home_.find_queue(name);
     const bool server_named = name.empty();
-    if (!in.passive) {
+    if (in.passive) {
+        if (fault refused = check_may_look(resource_kind::queue, name)) {
+            return refused;
+        }
+    } else {
         if (there == nullptr && name.starts_with("amq.")) {
             return channel_fault(
                 amqp::reply_code::access_refused,
@@ -124,6 +141,10 @@ fault channel::on(const amqp::queue::declare& in) {
             return channel_fault(
                 amqp::reply_code::precondition_failed,
                 "Cannot declare a server-named queue for type rabbit_quorum_queue");
+        }
+        if (fault full =
+                check_room(definition_octets(settings), "declare queue '" + settings.name + "'")) {
+            return full;
         }
         there = &home_.declare_queue(std::move(settings), owner_.id());
     }

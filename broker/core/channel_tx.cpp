@@ -67,7 +67,8 @@ fault channel::hold(const publication& what) {
     engine_.transactions_account() += size;
     const auto& options = engine_.options();
     if (transaction_->octets_held > options.transaction_octets_max ||
-        engine_.transactions_account() > options.memory_octets_max / 2) {
+        engine_.transactions_account() + engine_.definition_octets() >
+            options.memory_octets_max / 2) {
         return connection_fault(amqp::reply_code::resource_error, "the transaction holds too much");
     }
     return no_fault;

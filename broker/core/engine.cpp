@@ -473,4 +473,12 @@ void engine::check_invariants() const {
     }
 }
 
+std::uint64_t engine::count_definitions() const {
+    std::uint64_t all = 0;
+    for (const auto& [name, home] : vhosts_) {
+        all += home->count_definitions();
+    }
+    return all;
+}
+
 }  // namespace lovage::broker

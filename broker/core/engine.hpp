@@ -52,8 +52,8 @@ struct engine_options {
     std::uint64_t message_octets_max = 128ULL * 1024 * 1024;
     /// Messages and contents in memory above which publishers are made to wait.
     std::uint64_t memory_octets_max = 1ULL << 30;
-    /// What one transaction may hold. All together hold at most half of memory_octets_max: in an
-    /// alarm they could not be ended.
+    /// What one transaction may hold. All together and all definitions take at most half of
+    /// memory_octets_max: in an alarm they could not be ended.
     std::uint64_t transaction_octets_max = 256ULL * 1024 * 1024;
     /// How long consumers may keep deliveries of queues without x-consumer-timeout; 0: for ever.
     std::uint64_t consumer_timeout_ms = 0;
@@ -264,15 +264,19 @@ public:
     /// With those that are not open yet, or closing.
     [[nodiscard]] std::size_t connection_count() const;
     /// Messages, what queues and channels note of them, unfinished contents, deduplication,
-    /// buffers.
+    /// definitions, buffers.
     [[nodiscard]] std::uint64_t memory_octets() const {
-        return memory_octets_ + dedup_octets_ + buffer_octets_;
+        return memory_octets_ + dedup_octets_ + definition_octets_ + buffer_octets_;
     }
+    /// Of these, what queues, exchanges and bindings take by being there.
+    [[nodiscard]] std::uint64_t definition_octets() const { return definition_octets_; }
     /// The most that it was at the end of an event since this was asked last.
     [[nodiscard]] std::uint64_t take_memory_peak() {
         return std::exchange(memory_peak_, memory_octets());
     }
     void check_invariants() const;
+    /// definition_octets() once more, counted one by one; for tests.
+    [[nodiscard]] std::uint64_t count_definitions() const;
 
     // For administer().
 
@@ -363,6 +367,15 @@ public:
     [[nodiscard]] bool too_many_marks() const {
         return dedup_octets_ > options_.memory_octets_max / 4;
     }
+    /// What queues, exchanges and bindings take by being there; not in the others.
+    [[nodiscard]] std::uint64_t& definitions_account() { return definition_octets_; }
+    /// What all definitions may take before clients may make no further ones: as with marks, an
+    /// alarm that emptying the queues is to end must not be kept on by them.
+    [[nodiscard]] std::uint64_t definition_octets_max() const {
+        return options_.memory_octets_max / 4;
+    }
+    /// Messages, places and contents alone: what paging can do something about.
+    [[nodiscard]] std::uint64_t held_octets() const { return memory_octets_; }
     /// True while publishers are to wait and be told.
     [[nodiscard]] bool alarmed() const {
         return memory_alarm_ || disk_alarm_ || memory_octets() > options_.memory_octets_max;
@@ -458,6 +471,7 @@ private:
     std::size_t expired_left_ = 0;  // that this event may take out of the middle
     std::uint64_t memory_octets_ = 0;
     std::uint64_t dedup_octets_ = 0;
+    std::uint64_t definition_octets_ = 0;
     std::uint64_t transaction_octets_ = 0;
     std::uint64_t buffer_octets_ = 0;
     std::uint64_t memory_peak_ = 0;

@@ -27,6 +27,7 @@ struct binding {
     std::string arguments;  ///< encoded table
     journal_location location;
     std::size_t place_in_target = 0;  ///< its index among the target's incoming bindings
+    account_share definition;         ///< what its being there takes; set by the vhost
 };
 
 struct exchange_settings {

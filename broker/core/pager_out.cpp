@@ -46,12 +46,12 @@ std::vector<candidate> candidates_in(const engine& owner) {
 
 bool pager::behind() const {
     const auto limit = owner_.options().window_octets_max;
-    return in_flight_ != 0 && owner_.memory_octets() > limit + limit / 2;
+    return in_flight_ != 0 && owner_.held_octets() > limit + limit / 2;
 }
 
 void pager::page_out() {
     const std::uint64_t limit = owner_.options().window_octets_max;
-    const std::uint64_t used = owner_.memory_octets();
+    const std::uint64_t used = owner_.held_octets();
     if (store_ == nullptr || in_flight_ != 0) {
         return;
     }
@@ -70,7 +70,7 @@ void pager::page_out() {
     const std::uint64_t target = limit / 2;
     page_builder into{*this};
     for (const candidate& each : all) {
-        if (into.full() || owner_.memory_octets() < target + into.freed() || each.octets <= keep) {
+        if (into.full() || owner_.held_octets() < target + into.freed() || each.octets <= keep) {
             break;
         }
         if (each.of_queue != nullptr) {
@@ -85,7 +85,7 @@ void pager::page_out() {
     }
     // What is left is in use; it must not be looked through in every event.
     again_at_octets_ = pending_.empty() || into.freed() < limit / worth_a_segment
-                           ? owner_.memory_octets() + limit / 8
+                           ? owner_.held_octets() + limit / 8
                            : 0;
     paging_ = !pending_.empty();
 }

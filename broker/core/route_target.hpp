@@ -3,6 +3,7 @@
 // Base of queue and exchange; on the engine's thread.
 #pragma once
 
+#include "broker/core/account_share.hpp"
 #include "broker/core/dedup_table.hpp"
 #include "framework/base/bytes.hpp"
 
@@ -29,6 +30,7 @@ public:
     std::vector<binding*> incoming;      ///< bindings that lead here; kept by the vhost
     std::unique_ptr<dedup_table> dedup;  ///< what it has taken lately; null: takes everything
     std::uint64_t route_mark = 0;        ///< number of the last routing that came by here
+    account_share definition;            ///< what its being there takes; set by the vhost
 
 protected:
     explicit route_target(kind what) : kind_(what) {}

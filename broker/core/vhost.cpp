@@ -1,5 +1,6 @@
 #include "broker/core/vhost.hpp"
 
+#include "broker/core/definition_size.hpp"
 #include "broker/core/delay_line.hpp"
 #include "broker/core/engine.hpp"
 #include "broker/core/exchange_arguments.hpp"
@@ -105,6 +106,7 @@ exchange& vhost::restore_exchange(exchange_settings settings, journal_location w
     auto made = std::make_unique<exchange>(std::move(settings));
     made->location = where;
     exchange& kept = *made;
+    kept.definition = {owner_.definitions_account(), definition_octets(kept.settings())};
     apply_policy(kept);
     if (kept.settings().delayed) {
         kept.delays = std::make_unique<delay_line>(*this, kept);
@@ -120,6 +122,7 @@ exchange& vhost::restore_exchange(exchange_settings settings, journal_location w
 queue& vhost::declare_queue(queue_settings settings, connection_id owner) {
     auto made = std::make_unique<queue>(owner_.next_queue_id(), *this, std::move(settings), owner);
     queue& kept = *made;
+    kept.definition = {owner_.definitions_account(), definition_octets(kept.settings())};
     queues_[kept.name()] = std::move(made);
     if (kept.settings().durable) {
         append(kept);
@@ -135,6 +138,7 @@ queue& vhost::restore_queue(
     message_id delivered_up_to) {
     auto made = std::make_unique<queue>(id, *this, std::move(settings), connection_id{});
     queue& kept = *made;
+    kept.definition = {owner_.definitions_account(), definition_octets(kept.settings())};
     kept.location = where;
     kept.set_recovered_up_to(delivered_up_to);
     queues_[kept.name()] = std::move(made);
@@ -240,6 +244,9 @@ void vhost::restore_binding(
     journal_location where) {
     binding& made = source.bind(target, key, arguments);
     made.location = where;
+    made.definition = {
+        owner_.definitions_account(),
+        definition_octets(source, target.target_name(), key, arguments)};
     made.place_in_target = target.incoming.size();
     target.incoming.push_back(&made);
 }
@@ -257,6 +264,23 @@ void vhost::unbind(
     if (source.settings().auto_delete && !source.has_bindings()) {
         delete_exchange(source);
     }
+}
+
+std::uint64_t vhost::count_definitions() const {
+    std::uint64_t all = 0;
+    for (const auto& [name, what] : exchanges_) {
+        all += what->definition.octets();
+        for (const auto& [identity, bound] : what->bindings()) {
+            all += bound->definition.octets();
+        }
+    }
+    for (const auto& [name, what] : queues_) {
+        all += what->definition.octets();
+    }
+    for (const auto& what : deleted_queues_) {
+        all += what->definition.octets();
+    }
+    return all;
 }
 
 void vhost::rewrite_definitions(std::uint64_t file) {

@@ -89,6 +89,9 @@ public:
     /// A deleted queue has no outstanding delivery any more; it is destroyed.
     void bury(queue& gone);
 
+    /// What the definitions of queues, exchanges and bindings take, counted one by one.
+    [[nodiscard]] std::uint64_t count_definitions() const;
+
     /// Binding again is no error and changes nothing.
     void bind(exchange& source, route_target& target, octets key, const amqp::table& arguments);
     /// Unbinding what is not bound is no error. An auto-delete exchange may be destroyed by it.

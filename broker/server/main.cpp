@@ -66,17 +66,18 @@ private:
 };
 
 void print_ready(const broker::server_options& options, const broker::node& node) {
-    const auto address = [&](std::uint16_t port) {
-        const bool v6 = options.bind.find(':') != std::string::npos;
-        return (v6 ? "[" + options.bind + "]" : options.bind) + ":" + std::to_string(port);
+    const auto address = [](const std::string& bind, std::uint16_t port) {
+        const bool v6 = bind.find(':') != std::string::npos;
+        return (v6 ? "[" + bind + "]" : bind) + ":" + std::to_string(port);
     };
-    std::cout << "ready amqp=" << address(node.port());
+    std::cout << "ready amqp=" << address(options.bind, node.port());
     if (node.tls_port() != 0) {
-        std::cout << " amqps=" << address(node.tls_port());
+        std::cout << " amqps=" << address(options.bind, node.tls_port());
     }
-    const bool managed = node.management_port() != 0;
-    std::cout << " management=" << (managed ? address(node.management_port()) : "none")
-              << std::endl;
+    const std::string& managed =
+        options.management_bind.empty() ? options.bind : options.management_bind;
+    const std::uint16_t port = node.management_port();
+    std::cout << " management=" << (port != 0 ? address(managed, port) : "none") << std::endl;
 }
 
 }  // namespace

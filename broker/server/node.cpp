@@ -163,8 +163,9 @@ void node::listen() {
     }
     if (options_.management_port) {
         management_backend& self = *this;
-        management_ =
-            std::make_unique<management>(io_, options_.bind, *options_.management_port, self);
+        const std::string& where =
+            options_.management_bind.empty() ? options_.bind : options_.management_bind;
+        management_ = std::make_unique<management>(io_, where, *options_.management_port, self);
     }
 }
 

@@ -11,6 +11,7 @@ management_view node::management_snapshot() const {
     view.exchanges = engine_->exchange_statuses();
     view.connections = engine_->connection_count();
     view.memory_octets = engine_->memory_octets();
+    view.definition_octets = engine_->definition_octets();
     view.log_syncs = disk_counters_.file_syncs;
     view.log_octets_written = disk_counters_.bytes;
     view.log_records = disk_counters_.records;

@@ -46,6 +46,9 @@ po::options_description describe() {
     add("management-port",
         po::value<unsigned>(),
         "HTTP API port; 0 is any free one (default: AMQP port + 10000, with --port 0 any)");
+    add("management-bind",
+        po::value<std::string>(),
+        "IP address of the HTTP API (default: that of --bind)");
     add("tls-port", po::value<unsigned>()->default_value(5671), "amqps port; 0 is any free one");
     add("tls-cert", po::value<std::string>(), "certificate chain, PEM; turns TLS on");
     add("tls-key", po::value<std::string>(), "private key, PEM");
@@ -94,6 +97,9 @@ server_options server_options_of(const po::variables_map& values) {
         }
     }
     options.bind = values["bind"].as<std::string>();
+    if (values.contains("management-bind")) {
+        options.management_bind = values["management-bind"].as<std::string>();
+    }
     options.port = port_of(values, "port");
     options.data_directory = values.contains("data-dir") ? values["data-dir"].as<std::string>()
                                                          : default_data_directory();

@@ -12,12 +12,20 @@ enum class method_error {
     none,
     unknown,    ///< no such class or method id
     malformed,  ///< arguments cut short, octets left over, a bad table
-    not_utf8    ///< a short string that is not UTF-8
+    not_utf8    ///< a short string that is not UTF-8, where it must be; see names_are_text
 };
+
+/// What messages travel with, from their publisher to their consumers, is not looked at: RabbitMQ
+/// takes any octets for the names in basic.publish, and its clients send what is no UTF-8.
+template <class Method>
+inline constexpr bool names_are_text =
+    !std::same_as<Method, basic::publish> && !std::same_as<Method, basic::return_> &&
+    !std::same_as<Method, basic::deliver> && !std::same_as<Method, basic::get_ok>;
 
 class method_reader {
 public:
-    method_reader(octets arguments, dialect as) : in_(arguments), dialect_(as) {}
+    method_reader(octets arguments, dialect as, bool names_are_text)
+        : in_(arguments), dialect_(as), names_are_text_(names_are_text) {}
 
     void operator()(bool& field) {
         if (bit_ == 8) {
@@ -34,7 +42,7 @@ public:
     }
     void operator()(octets& field) {
         field = start().short_string();
-        utf8_ = utf8_ && is_utf8(field);
+        utf8_ = utf8_ && (!names_are_text_ || is_utf8(field));
     }
     void operator()(long_string& field) { field.value = start().long_string(); }
     void operator()(table& field) { field = read_table(start(), dialect_); }
@@ -54,6 +62,7 @@ private:
 
     wire_reader in_;
     dialect dialect_;
+    bool names_are_text_;
     std::uint8_t bits_ = 0;
     int bit_ = 8;
     bool utf8_ = true;
@@ -98,7 +107,7 @@ private:
 
 template <class Method>
 method_error read_arguments(octets arguments, Method& into, dialect as = dialect::rabbitmq) {
-    method_reader reader{arguments, as};
+    method_reader reader{arguments, as, names_are_text<Method>};
     std::apply([&](auto... field) { (reader(into.*field), ...); }, Method::fields());
     return reader.result();
 }

@@ -1,4 +1,5 @@
 #include "tests/bench/confirm_window.hpp"
+#include "tests/bench/depth_rates.hpp"
 #include "tests/bench/report.hpp"
 #include "tests/bench/stats.hpp"
 
@@ -68,6 +69,39 @@ TEST(ConfirmWindow, ForgetsEarlyConfirmsWhenTagsWrapAroundItsMemory) {
         EXPECT_EQ(window.outstanding(), 0U);
         EXPECT_EQ(window.room(), 3U);
     }
+}
+
+TEST(DepthRates, TellTheFirstMiddleAndLastTenth) {
+    depth_rates rates(1000);
+    double seconds = 0;
+    for (std::uint64_t done = 0; done <= 1000; done += 10) {
+        rates.note(done, seconds);
+        seconds += done < 500 ? 0.1 : 1;
+    }
+
+    EXPECT_NEAR(rates.rate(0), 100, 1e-6);
+    EXPECT_NEAR(rates.rate(1), 100 / (5 * 0.1 + 5), 1e-6);
+    EXPECT_NEAR(rates.rate(2), 10, 1e-6);
+}
+
+TEST(DepthRates, CountWhatWasDoneBetweenTheNotesThatTheyHave) {
+    depth_rates rates(100);
+    rates.note(0, 10);
+    rates.note(46, 12);  // the first tenth ended with it
+    rates.note(60, 14);
+
+    EXPECT_EQ(rates.rate(0), 23);
+    EXPECT_EQ(rates.rate(1), 7);
+    EXPECT_EQ(rates.rate(2), 0);  // not reached
+}
+
+TEST(DepthRates, ARunAtOneStrokeHasNone) {
+    depth_rates rates(100);
+    rates.note(0, 1);
+    rates.note(100, 1);
+
+    EXPECT_EQ(rates.rate(0), 0);
+    EXPECT_EQ(rates.rate(2), 0);
 }
 
 TEST(Stats, MedianIsTheMiddleOrTheMeanOfTheTwoInTheMiddle) {

@@ -3,7 +3,6 @@
 #include "tests/bench/confirm_window.hpp"
 
 #include <algorithm>
-#include <fstream>
 #include <future>
 #include <stdexcept>
 
@@ -71,58 +70,6 @@ figures run_stream(node& broker, flow how, const amount& much) {
     owner.declare_queue(how.queues.front());
     figures result = measure_stream(broker, how, much);
     owner.delete_queue(how.queues.front());
-    return result;
-}
-
-// Makes the kernel forget the peak so far (proc(5), clear_refs 5).
-void reset_peak(pid_t pid) {
-    std::ofstream("/proc/" + std::to_string(pid) + "/clear_refs") << "5";
-}
-
-void publish_backlog(node& broker, const flow& how, const amount& much, figures& result) {
-    reset_peak(broker.pid());
-    wire_client out(broker.port());
-    flow_progress progress;
-    const broker_meter meter(broker);
-    const auto start = bench_clock::now();
-    const std::uint64_t total = publish_all(out, how, much, progress);
-    result.push_back({"n", static_cast<double>(total)});
-    result.push_back(
-        {"published/s", static_cast<double>(total) / seconds_between(start, bench_clock::now())});
-    meter.add_to(result, total, "publish ");
-    result.push_back({"peak MiB", memory_mib(broker.pid(), "VmHWM")});
-}
-
-void drain_backlog(node& broker, const flow& how, std::uint64_t total, figures& result) {
-    wire_client in(broker.port());
-    flow_progress progress;
-    progress.total = total;
-    const broker_meter meter(broker);
-    const auto start = bench_clock::now();
-    in.consume(how.queues.front(), how.prefetch);
-    consume_all(in, how, progress);
-    result.push_back(
-        {"drained/s", static_cast<double>(total) / seconds_between(start, bench_clock::now())});
-    meter.add_to(result, total, "drain ");
-}
-
-figures run_backlog(node& broker, flow how, std::uint64_t count, bool kill) {
-    how.queues = {unique_queue()};
-    const std::string& queue = how.queues.front();
-    wire_client(broker.port()).declare_queue(queue);
-    figures result;
-    publish_backlog(broker, how, {count, 0}, result);
-    if (kill) {
-        broker.kill();
-        result.push_back({"ready ms", broker.start()});
-        const std::uint32_t left = wire_client(broker.port()).queue_length(queue);
-        if (left != count) {
-            throw std::runtime_error(
-                "after kill -9 the queue has " + std::to_string(left) + " messages");
-        }
-    }
-    drain_backlog(broker, how, count, result);
-    wire_client(broker.port()).delete_queue(queue);
     return result;
 }
 
@@ -273,18 +220,6 @@ workload transient(const options& given, std::uint32_t size) {
     return {"transient", conditions_of(how), [how](node& broker, const amount& much) {
                 return run_stream(broker, how, much);
             }};
-}
-
-workload backlog(const options& given, std::uint32_t size) {
-    const flow how = flow_of(given, size);
-    const std::uint64_t count = given.backlog;
-    const bool kill = given.kill;
-    return {
-        "backlog",
-        conditions_of(how) + (kill ? " kill -9 before draining" : ""),
-        [how, count, kill](node& broker, const amount&) {
-            return run_backlog(broker, how, count, kill);
-        }};
 }
 
 }  // namespace lovage::bench

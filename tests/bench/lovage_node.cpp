@@ -95,17 +95,21 @@ public:
     std::uint16_t port() const override { return port_; }
     pid_t pid() const override { return process_->pid(); }
 
-    std::optional<double> syncs() const override {
+    std::optional<disk_counters> counters() const override {
         if (management_ == 0) {
             return std::nullopt;
         }
         boost::system::error_code failed;
         const boost::json::value overview =
             boost::json::parse(http_get(management_, "/api/overview"), failed);
-        const boost::json::value* count = overview.find_pointer("/lovage/syncs", failed);
-        return count != nullptr && count->is_number()
-                   ? std::optional(count->to_number<double>(failed))
-                   : std::nullopt;
+        const auto count = [&overview](const char* name) {
+            boost::system::error_code missing;
+            const auto* found = overview.find_pointer(std::string("/lovage/") + name, missing);
+            return found != nullptr && found->is_number() ? found->to_number<double>(missing) : 0;
+        };
+        return failed ? std::nullopt
+                      : std::optional<disk_counters>(
+                            {count("syncs"), count("log_records"), count("log_octets_written")});
     }
 
 private:

@@ -15,7 +15,9 @@ namespace lovage::bench {
 namespace {
 
 constexpr std::uint32_t default_size = 100;
-/// The second size of publish_confirm when none is asked for.
+constexpr std::uint64_t default_backlog = 1'000'000;
+constexpr std::size_t publishers_max = 64;
+/// The second size of publish_confirm when none is asked for, and that of churn.
 constexpr std::uint32_t larger_size = 1024;
 /// A warm-up run does this share of a measured one.
 constexpr std::uint64_t warm_up_divisor = 3;
@@ -48,7 +50,20 @@ std::vector<side> sides_of(const options& given) {
 std::vector<workload> stream_workloads(const std::string& name, const options& given) {
     const std::uint32_t size = given.size.value_or(default_size);
     if (name == "publish_confirm" && given.backlog != 0) {
-        return {backlog(given, size)};
+        return {backlog(given, size, given.backlog, given.kill)};
+    }
+    if (name == "backlog") {
+        return {backlog(given, size, given.count == 0 ? default_backlog : given.count, true)};
+    }
+    if (name == "churn") {
+        return {churn(given, given.size.value_or(larger_size))};
+    }
+    if (name == "sync_batches") {
+        std::vector<workload> all;
+        for (std::size_t publishers = 1; publishers <= publishers_max; publishers *= 2) {
+            all.push_back(sync_batches(given, size, publishers));
+        }
+        return all;
     }
     if (name == "publish_confirm") {
         std::vector<workload> both{publish_confirm(given, size)};

@@ -14,6 +14,13 @@
 
 namespace lovage::bench {
 
+/// What a broker counts of its own disk, since its start.
+struct disk_counters {
+    double syncs = 0;    ///< fdatasync and fsync calls
+    double records = 0;  ///< written to its log
+    double octets = 0;   ///< of these, and of whatever else it writes
+};
+
 class node {
 public:
     node() = default;
@@ -30,8 +37,8 @@ public:
     [[nodiscard]] virtual std::uint16_t port() const = 0;
     /// The process that does the work.
     [[nodiscard]] virtual pid_t pid() const = 0;
-    /// fdatasync and fsync calls since the start, if the broker counts them.
-    [[nodiscard]] virtual std::optional<double> syncs() const { return std::nullopt; }
+    /// Nothing if the broker does not count.
+    [[nodiscard]] virtual std::optional<disk_counters> counters() const { return std::nullopt; }
 
     /// Product and version; known after start().
     [[nodiscard]] const std::string& product() const { return product_; }

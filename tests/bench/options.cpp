@@ -31,7 +31,7 @@ po::options_description describe(options& into) {
     add("prefetch", po::value(&into.prefetch), "prefetch of the consumer");
     add("ack-batch", po::value(&into.ack_batch), "deliveries settled by one ack");
     add("consumers", po::value(&into.consumers), "fair_work: consumers, one connection each");
-    add("rate", po::value(&into.rate), "latency: messages a second");
+    add("rate", po::value(&into.rate), "latency, churn: messages a second");
     add("no-consumer", "latency: nothing takes the messages away");
     add("backlog", po::value(&into.backlog), "publish_confirm: queue so many, then drain them");
     add("kill", po::bool_switch(&into.kill), "with --backlog: kill -9 and restart before draining");
@@ -94,6 +94,9 @@ const std::vector<std::string>& workload_names() {
         "many_connections",
         "rpc",
         "latency",
+        "sync_batches",
+        "churn",
+        "backlog",
         "tasks",
         "start",
         "idle"};

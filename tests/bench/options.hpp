@@ -12,7 +12,7 @@ namespace lovage::bench {
 
 /// A broker or client that does not get on in this time fails the run.
 inline constexpr std::chrono::seconds stall_limit{30};
-inline constexpr std::chrono::seconds start_limit{60};
+inline constexpr std::chrono::seconds start_limit{300};  // with a long backlog, too
 inline constexpr std::chrono::seconds stop_limit{15};
 
 struct options {
@@ -27,7 +27,7 @@ struct options {
     std::uint16_t prefetch = 1000;
     std::uint64_t ack_batch = 100;     ///< deliveries that one ack with `multiple` settles
     int consumers = 4;                 ///< of fair_work
-    std::uint64_t rate = 1000;         ///< messages a second of latency
+    std::uint64_t rate = 1000;         ///< messages a second of latency and churn
     bool consume = true;               ///< latency: a consumer takes the messages away
     std::uint64_t backlog = 0;         ///< publish_confirm: messages queued before a consumer comes
     bool kill = false;                 ///< backlog: kill -9 and start again before draining

@@ -20,6 +20,8 @@
 #include <stdexcept>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <system_error>
 #include <thread>
@@ -290,6 +292,34 @@ double memory_mib(pid_t pid, std::string_view field) {
         }
     }
     return 0;
+}
+
+double written_octets(pid_t pid) {
+    std::istringstream counters(read_text("/proc/" + std::to_string(pid) + "/io"));
+    std::string name;
+    for (double value = 0; counters >> name >> value;) {
+        if (name == "write_bytes:") {
+            return value;
+        }
+    }
+    return 0;
+}
+
+std::optional<double> device_octets(const fs::path& folder) {
+    struct stat where{};
+    if (stat(folder.c_str(), &where) != 0) {
+        return std::nullopt;
+    }
+    std::istringstream counters(read_text(
+        "/sys/dev/block/" + std::to_string(major(where.st_dev)) + ':' +
+        std::to_string(minor(where.st_dev)) + "/stat"));
+    constexpr int sectors_written = 7;
+    constexpr double sector_octets = 512;
+    double value = 0;
+    for (int i = 0; i < sectors_written; ++i) {
+        counters >> value;
+    }
+    return counters ? std::optional(value * sector_octets) : std::nullopt;
 }
 
 std::uint16_t free_port() {

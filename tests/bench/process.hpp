@@ -63,8 +63,14 @@ private:
 /// CPU seconds of a process, everything it started that still runs or was waited for, and every
 /// process of its session.
 [[nodiscard]] double tree_cpu_seconds(pid_t pid);
-/// Memory in MiB from /proc/PID/status: the `field` VmRSS (now) or VmHWM (peak); 0 when it is gone.
+/// Memory in MiB from /proc/PID/status: the `field` VmRSS (now), RssFile (of that, pages of
+/// files) or VmHWM (peak); 0 when it is gone.
 [[nodiscard]] double memory_mib(pid_t pid, std::string_view field);
+/// What the process has made the kernel write to disks: write_bytes of /proc/PID/io; 0 on a tmpfs.
+[[nodiscard]] double written_octets(pid_t pid);
+/// What the disk under that folder has been given to write so far, by everybody: its `stat` in
+/// sysfs. Nothing if there is no such disk (tmpfs, overlay).
+[[nodiscard]] std::optional<double> device_octets(const std::filesystem::path& folder);
 /// A TCP port of 127.0.0.1 that nothing uses at the moment.
 [[nodiscard]] std::uint16_t free_port();
 [[nodiscard]] std::string read_text(const std::filesystem::path& file);

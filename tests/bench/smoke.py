@@ -28,6 +28,14 @@ WORKLOADS = {
     "many_connections": (["--count", "200", "--connections", "20"], STREAM),
     "rpc": (["--count", "100"], {"n", "requests/s", "CPU s/M"} | PERCENTILES),
     "latency": (["--count", "100"], {"n", "CPU s/M"} | PERCENTILES),
+    "sync_batches": (["--count", "130"],
+                     STREAM | {"records/sync", "octets/sync", "syncs"} | PERCENTILES),
+    "churn": (["--count", "300", "--rate", "2000"],
+              STREAM | {"written/octet", "kernel written/octet"}),
+    "backlog": (["--count", "3000", "--size", "512"],
+                {"n", "published/s", "published/s at 0%", "published/s at 100%", "peak MiB",
+                 "resting MiB", "resting file MiB", "ready ms", "first delivery ms", "drained/s",
+                 "drained/s at 100%", "drained/s at 0%", "drain peak MiB"}),
     "tasks": (["--count", "50"], {"n", "tasks/s", "CPU ms/task", "get p50 us"}),
     "start": ([], {"ready ms", "memory MiB"}),
     "idle": (["--connections", "20"], {"n", "KiB/connection"}),
@@ -69,6 +77,22 @@ class Smoke(unittest.TestCase):
         figures = result["sides"][0]["median"]
         self.assertEqual(figures["n"], 2000)
         self.assertLessEqual({"published/s", "drained/s", "ready ms", "peak MiB"}, set(figures))
+
+    def test_a_sync_makes_no_more_durable_than_there_are_publishers(self):
+        results = self.result("sync_batches", "--count", "640", "--size", "200")
+
+        self.assertEqual([one["conditions"].split("publishers=")[1].split()[0] for one in results],
+                         ["1", "2", "4", "8", "16", "32", "64"])
+        for publishers, one in zip((1, 2, 4, 8, 16, 32, 64), results):
+            figures = one["sides"][0]["median"]
+            self.assertEqual(figures["n"], 640)
+            self.assertLessEqual(figures["records/sync"], publishers + 1)
+            self.assertGreater(figures["octets/sync"], 200)
+
+    def test_churn_writes_what_it_publishes(self):
+        (result,) = self.result("churn", "--count", "1000", "--rate", "5000")
+
+        self.assertGreaterEqual(result["sides"][0]["median"]["written/octet"], 1)
 
     def test_a_table_has_a_heading_and_one_row_a_broker(self):
         status, out, error = bench("--runs", "1", "--count", "200", "--size", "100",

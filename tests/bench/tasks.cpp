@@ -43,7 +43,7 @@ figures run_once(side& at, const options& given) {
     const double client = at.system->client_cpu();
     const double worker = at.system->worker_cpu();
     const double broker = cpu_seconds(at.broker->pid());
-    const auto syncs = at.broker->syncs();
+    const auto before = at.broker->counters();
 
     const task_run done = at.system->run({given.count, given.seconds}, outstanding_of(at, given));
 
@@ -58,8 +58,8 @@ figures run_once(side& at, const options& given) {
         {"client", client_ms},
         {"broker", broker_ms},
         {"worker", worker_ms}};
-    if (const auto now = at.broker->syncs(); now && syncs) {
-        result.push_back({"syncs", *now - *syncs});
+    if (const auto now = at.broker->counters(); now && before) {
+        result.push_back({"syncs", now->syncs - before->syncs});
     }
     std::vector<double> calls = at.system->call_microseconds(
         given.count == 0 ? calls_per_run : std::min(given.count, calls_per_run));

@@ -169,11 +169,16 @@ event wire_client::read_frame(const amqp::frame& frame) {
             }
             content_size_ = content_missing_ = header.body_size;
             content_properties_ = header.properties;
+            content_number_ = 0;
             return content_missing_ == 0 ? finish_content() : event{};
         }
         case amqp::frame_type::body:
             if (frame.payload.size() > content_missing_) {
                 fail("the broker sent more body than announced");
+            }
+            if (content_missing_ == content_size_ &&
+                frame.payload.size() >= sizeof(content_number_)) {
+                content_number_ = amqp::wire_reader(frame.payload).number<std::uint64_t>();
             }
             content_missing_ -= frame.payload.size();
             return content_missing_ == 0 ? finish_content() : event{};
@@ -188,6 +193,7 @@ event wire_client::finish_content() {
     found.tag = content_tag_;
     found.payload = content_properties_;
     found.body_size = content_size_;
+    found.number = content_number_;
     return found;
 }
 

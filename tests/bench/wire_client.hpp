@@ -29,6 +29,7 @@ struct event {
     /// Behind the two ids; of a deliver the encoded properties. Valid until receive().
     octets payload;
     std::uint64_t body_size = 0;
+    std::uint64_t number = 0;  ///< of a deliver: the first eight octets of its body
 };
 
 class wire_client {
@@ -96,6 +97,7 @@ private:
     std::uint64_t content_tag_ = 0;
     std::uint64_t content_size_ = 0;
     std::uint64_t content_missing_ = 0;
+    std::uint64_t content_number_ = 0;
     std::string content_properties_;
 };
 

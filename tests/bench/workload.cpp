@@ -7,10 +7,20 @@ namespace lovage::bench {
 void broker_meter::add_to(figures& out, std::uint64_t messages, const std::string& prefix) const {
     const double used = cpu_seconds(broker_.pid()) - cpu_;
     out.push_back({prefix + "CPU s/M", used * 1e6 / static_cast<double>(messages)});
-    const auto syncs = broker_.syncs();
-    if (syncs && syncs_) {
-        out.push_back({prefix + "syncs", *syncs - *syncs_});
+    if (const auto done = counted()) {
+        out.push_back({prefix + "syncs", done->syncs});
     }
+}
+
+std::optional<disk_counters> broker_meter::counted() const {
+    const auto now = broker_.counters();
+    if (!now || !before_) {
+        return std::nullopt;
+    }
+    return disk_counters{
+        now->syncs - before_->syncs,
+        now->records - before_->records,
+        now->octets - before_->octets};
 }
 
 std::string unique_queue() {

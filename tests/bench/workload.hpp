@@ -43,14 +43,16 @@ struct workload {
 class broker_meter {
 public:
     explicit broker_meter(const node& broker)
-        : broker_(broker), syncs_(broker.syncs()), cpu_(cpu_seconds(broker.pid())) {}
+        : broker_(broker), before_(broker.counters()), cpu_(cpu_seconds(broker.pid())) {}
 
     /// Adds the broker's CPU seconds per million messages, and its syncs where it counts them.
     void add_to(figures& out, std::uint64_t messages, const std::string& prefix = "") const;
+    /// What the broker has counted since.
+    [[nodiscard]] std::optional<disk_counters> counted() const;
 
 private:
     const node& broker_;
-    std::optional<double> syncs_;
+    std::optional<disk_counters> before_;
     double cpu_;
 };
 
@@ -61,7 +63,17 @@ void add_percentiles(figures& out, std::vector<double>& microseconds);
 [[nodiscard]] double seconds_between(bench_clock::time_point from, bench_clock::time_point to);
 
 [[nodiscard]] workload publish_confirm(const options& given, std::uint32_t size);
-[[nodiscard]] workload backlog(const options& given, std::uint32_t size);
+/// `count` messages wait before they are drained; `kill`: after kill -9 and a new start.
+[[nodiscard]] workload backlog(
+    const options& given,
+    std::uint32_t size,
+    std::uint64_t count,
+    bool kill);
+[[nodiscard]] workload churn(const options& given, std::uint32_t size);
+[[nodiscard]] workload sync_batches(
+    const options& given,
+    std::uint32_t size,
+    std::size_t publishers);
 [[nodiscard]] workload transient(const options& given, std::uint32_t size);
 [[nodiscard]] workload fair_work(const options& given, std::uint32_t size);
 [[nodiscard]] workload fanout(const options& given, std::uint32_t size);

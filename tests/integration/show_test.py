@@ -7,6 +7,7 @@ three programs meet as they are installed, with nothing but an address in common
 
 import json
 import shutil
+import socket
 import tempfile
 import unittest
 
@@ -132,6 +133,20 @@ class Show(unittest.TestCase):
                          (0, "dropped 2 messages of demo\n", ""))
         self.assertEqual(support.run("lovage", "purge", "-f", "-Q", "demo", url=broker.url()),
                          (0, "dropped 0 messages of demo\n", ""))
+
+    def test_the_management_api_may_have_an_address_of_its_own(self):
+        broker = support.Broker(extra=["--log-level", "error", "--bind", "127.0.0.2",
+                                       "--management-bind", "127.0.0.1"])
+        self.addCleanup(broker.close)
+        broker.start()
+        self.assertEqual({name: address.rsplit(":", 1)[0]
+                          for name, address in broker.addresses.items()},
+                         {"amqp": "127.0.0.2", "management": "127.0.0.1"})
+        for name, other in (("amqp", "127.0.0.1"), ("management", "127.0.0.2")):
+            host, port = broker.addresses[name].rsplit(":", 1)
+            socket.create_connection((host, int(port)), 5).close()
+            with self.assertRaises(ConnectionRefusedError):
+                socket.create_connection((other, int(port)), 5)
 
     def test_programs_end_cleanly(self):
         broker = support.Broker()

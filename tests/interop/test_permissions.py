@@ -42,13 +42,28 @@ class Methods(PermissionTest):
             (403, "ACCESS_REFUSED - deletion of system exchange 'amq.direct' in vhost '/' not "
              "allowed", 40, 20))
 
-    def test_passive_declares_need_none(self):
-        name = self.queue()
+    def test_passive_declares(self):
+        name, missing = self.queue(), self.name("missing")
+        if harness.Options.target == "rabbitmq":  # 3.10 asks for nothing (CVE-2026-57221)
+            self.told_of(name, missing)
+            return
+        for asked in (name, missing):
+            self.refused("queue.declare", "queue", asked, *declare_queue(asked, passive=True))
+        for asked in ("amq.direct", missing):
+            self.refused("exchange.declare", "exchange", asked,
+                         *declare_exchange(asked, passive=True))
+        for right in ("configure", "write", "read"):
+            with self.subTest(right):
+                self.allow(**{right: ".*"})
+                self.new_session()
+                self.told_of(name, missing)
+
+    def told_of(self, name, missing):
         self.joe.declare(1, name, passive=True)
         self.joe.exchange(1, "amq.direct", passive=True)
-        missing = self.name("missing")
         self.joe.send(1, "queue.declare", *declare_queue(missing, passive=True))
         self.assertEqual(self.joe.closed_channel(1)[0], 404)
+        self.joe.open(1)
 
     def test_dead_letter_exchange_needs_write_and_its_queue_read(self):
         name = self.name()

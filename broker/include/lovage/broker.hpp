@@ -48,6 +48,8 @@ struct server_options {
     std::uint16_t port = 0;
     /// Of the management HTTP API; 0 is any free port, nothing leaves it out.
     std::optional<std::uint16_t> management_port;
+    /// The address that the management API listens on, as `bind`; empty: the same.
+    std::string management_bind;
     /// Besides the plain port.
     std::optional<tls_options> tls;
     /// Where queues and messages are kept; made if only its last part is missing. Empty: a

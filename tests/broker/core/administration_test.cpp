@@ -164,7 +164,7 @@ TEST_F(Administration, DeletedVhostTakesAllThatIsInIt) {
     EXPECT_FALSE(guest.dropped());
     EXPECT_TRUE(broker.has_queue("stays"));
     EXPECT_FALSE(broker.has_queue("q"));
-    EXPECT_EQ(broker.broker().memory_octets(), 0U);
+    EXPECT_EQ(broker.held_octets(), 0U);
     EXPECT_EQ(live_settings(), 3U);        // joe, the virtual host that is left, not new
     EXPECT_EQ(broker.journal.live(), 4U);  // with the queue that stays
     expect_no_entry("joe", "shop", "vhost shop not found");

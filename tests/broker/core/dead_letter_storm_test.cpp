@@ -46,7 +46,7 @@ TEST_F(Explosion, IsSpreadOverEvents) {
     EXPECT_GT(ticks, 25);
     EXPECT_LT(ticks, 40);
     EXPECT_EQ(broker.journal.messages.size(), 0U);
-    EXPECT_EQ(broker.broker().memory_octets(), 0U);
+    EXPECT_EQ(broker.held_octets(), 0U);
 }
 
 TEST_F(Explosion, WithMoreQueuesHasAnEnd) {
@@ -83,7 +83,7 @@ TEST_F(Explosion, DeletedQueueTakesItsDeadAlong) {
     }
     ticks_to_the_end();
     EXPECT_EQ(broker.journal.messages.size(), 0U);
-    EXPECT_EQ(broker.broker().memory_octets(), 0U);
+    EXPECT_EQ(broker.held_octets(), 0U);
 }
 
 TEST(RefusedDeadLetter, GoesOnInTheEventInWhichItsSourceLetGoOfIt) {

@@ -349,7 +349,7 @@ TEST_F(Deduplication, TablesTogetherTakeAQuarterOfTheMemory) {
         publisher.send(1, get_from("q", true));
         publisher.expect_get_ok(1);
     }
-    EXPECT_LE(small.broker().memory_octets(), 25'000U);
+    EXPECT_LE(small.held_octets(), 25'000U);
     EXPECT_GT(small.status("q").dedup_keys, 10U);
 
     publisher.publish(1, keyed("999"));

@@ -372,14 +372,14 @@ TEST_F(Delayed, TransactionsDelayAtTheCommit) {
 TEST_F(Delayed, DeletingTheExchangeDropsWhatWaits) {
     make_bound();
     const std::size_t live = broker.journal.live();
-    const std::uint64_t memory = broker.broker().memory_octets();
+    const std::uint64_t memory = broker.held_octets();
     publish("m", {{"x-delay", std::int32_t{10}}});
-    EXPECT_GT(broker.broker().memory_octets(), memory);
+    EXPECT_GT(broker.held_octets(), memory);
     peer.send(1, amqp::exchange::delete_{0, "x", false, false});
     peer.expect<amqp::exchange::delete_ok>(1);
 
     EXPECT_EQ(broker.journal.live(), live - 2);  // exchange and binding
-    EXPECT_EQ(broker.broker().memory_octets(), memory);
+    EXPECT_EQ(broker.held_octets(), memory);
     EXPECT_FALSE(broker.broker().next_expiry_ms());
     make("x");
     bind("q", "x", "k");

@@ -349,8 +349,7 @@ broker_under_test::~broker_under_test() {
     for (const std::string& complaint : journal.complaints()) {
         ADD_FAILURE() << "journal: " << complaint;
     }
-    // Memory is accounted for to the last octet: what is left are the messages of queues and
-    // delayed exchanges and the keys of what was taken lately.
+    // To the last octet: what is left are messages of queues and delayed exchanges, and keys.
     std::uint64_t held = 0;
     for (const queue_status& each : engine_->queue_statuses()) {
         held += each.ready + each.dedup_keys;
@@ -360,7 +359,8 @@ broker_under_test::~broker_under_test() {
     for (const exchange_status& each : engine_->exchange_statuses()) {
         held += each.delayed.value_or(0) + each.dedup_keys;
     }
-    EXPECT_EQ(engine_->memory_octets() == 0, held == 0);
+    EXPECT_EQ(held_octets() == 0, held == 0);
+    EXPECT_EQ(engine_->definition_octets(), engine_->count_definitions());
 }
 
 client& broker_under_test::connect(const login_options& how, where_t where) {

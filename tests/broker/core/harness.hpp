@@ -210,6 +210,10 @@ public:
     void write_segment(bool there = true);
     [[nodiscard]] queue_status status(octets queue) const;
     [[nodiscard]] bool has_queue(octets name) const;
+    /// What the engine's memory holds besides definitions.
+    [[nodiscard]] std::uint64_t held_octets() const {
+        return engine_->memory_octets() - engine_->definition_octets();
+    }
 
     fake_journal journal;
     fake_pages pages;

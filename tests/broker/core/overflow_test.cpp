@@ -165,7 +165,7 @@ TEST_F(Overflow, FullQueuesInARingEnd) {
     }
     peer.publish(1, {"", "q0", "m", persistent()});
     EXPECT_EQ(broker.journal.messages.size(), 0U);
-    EXPECT_EQ(broker.broker().memory_octets(), 0U);
+    EXPECT_EQ(broker.held_octets(), 0U);
 }
 
 TEST_F(Overflow, MessageDiesOnlySoOften) {
@@ -256,7 +256,7 @@ TEST_F(Overflow, RejectPublishDlxWithoutAnExchangeOnlyRefuses) {
     confirm();
     publish("q", {"a"});
     EXPECT_EQ(peer.expect<amqp::basic::nack>(1).delivery_tag, 1U);
-    EXPECT_EQ(broker.broker().memory_octets(), 0U);
+    EXPECT_EQ(broker.held_octets(), 0U);
 }
 
 TEST_F(Overflow, RefusedDeadLetterVanishes) {

@@ -129,15 +129,32 @@ TEST_F(Permissions, GeneratedNameOfAQueueIsChecked) {
     EXPECT_TRUE(declare(joe(), "").queue.starts_with("amq.gen-"));
 }
 
-TEST_F(Permissions, PassiveDeclaresNeedNone) {
+TEST_F(Permissions, PassiveDeclaresNeedOneOfTheThree) {
     declare(guest, "q");
-    declare(joe(), "q", {.passive = true});
-    joe().send(1, declare_exchange("amq.direct", "direct", {.passive = true}));
-    joe().expect<amqp::exchange::declare_ok>(1);
-    joe().send(1, declare_queue("missing", {.passive = true}));
-    joe().expect_channel_error(1, queue_declare, "404 no queue 'missing' in vhost '/'");
-    joe().send(1, declare_exchange("missing", "direct", {.passive = true}));
-    joe().expect_channel_error(1, exchange_declare, "404 no exchange 'missing' in vhost '/'");
+    allow("^other$", "", "");
+    for (const octets name : {"q", "missing"}) {
+        refused(declare_queue(name, {.passive = true}), "queue '" + std::string(name) + "'");
+    }
+    for (const octets name : {"amq.direct", "missing"}) {
+        refused(
+            declare_exchange(name, "direct", {.passive = true}),
+            "exchange '" + std::string(name) + "'");
+    }
+    const auto told = [&] {
+        declare(joe(), "q", {.passive = true});
+        joe().send(1, declare_exchange("amq.direct", "direct", {.passive = true}));
+        joe().expect<amqp::exchange::declare_ok>(1);
+        joe().send(1, declare_queue("missing", {.passive = true}));
+        joe().expect_channel_error(1, queue_declare, "404 no queue 'missing' in vhost '/'");
+        joe().send(1, declare_exchange("missing", "direct", {.passive = true}));
+        joe().expect_channel_error(1, exchange_declare, "404 no exchange 'missing' in vhost '/'");
+    };
+    allow(".*", "", "");
+    told();
+    allow("", ".*", "");
+    told();
+    allow("", "", ".*");
+    told();
 }
 
 TEST_F(Permissions, DeadLetterExchangeIsWrittenAndItsQueueRead) {

@@ -142,7 +142,7 @@ TEST(Scenario, ConnectionLostAfterEachStepLeavesNothingBehind) {
             heir.send(1, amqp::exchange::delete_{0, "x", false, false});
             heir.expect<amqp::exchange::delete_ok>(1);
             EXPECT_EQ(broker.journal.live(), 0U);
-            EXPECT_EQ(broker.broker().memory_octets(), 0U);
+            EXPECT_EQ(broker.held_octets(), 0U);
         }
     }
 }

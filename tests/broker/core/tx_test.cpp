@@ -214,7 +214,7 @@ TEST(Transaction, HoldsAtMostHalfOfTheMemory) {
     peer.expect_nothing();
     peer.publish(1, {"", "q", std::string(3000, 'x')});
     peer.expect_connection_error({60, 40}, "506 the transaction holds too much");
-    EXPECT_EQ(broker.broker().memory_octets(), 0U);
+    EXPECT_EQ(broker.held_octets(), 0U);
 }
 
 TEST_F(Transactions, RecoverLeavesWhatIsSettledAlone) {

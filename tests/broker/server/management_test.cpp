@@ -225,6 +225,22 @@ TEST_F(Management, RequestsThatAreNeverFinishedDoNotHinderOthersNorTheEnd) {
     broker_.stop();
 }
 
+TEST(ManagementPort, IsOnItsOwnAddressOrOnThatOfTheBroker) {
+    server_options options;
+    options.bind = "127.0.0.2";
+    options.management_port = 0;
+    {
+        server broker{options};
+        broker.start();
+        EXPECT_THROW(raw_socket{broker.management_port()}, std::runtime_error);
+    }
+    options.management_bind = "127.0.0.1";
+    server broker{options};
+    broker.start();
+    EXPECT_THROW(raw_socket{broker.port()}, std::runtime_error);
+    EXPECT_EQ(http_ask(broker.management_port(), {.target = "/api/overview"}).status, 200);
+}
+
 TEST(ManagementPort, IsNotListenedOnUnlessWanted) {
     server broker{server_options{}};
     broker.start();
