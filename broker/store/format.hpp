@@ -21,7 +21,7 @@ using file_number = std::uint32_t;
 
 static_assert(std::endian::native == std::endian::little, "the store writes numbers as they lie");
 
-inline constexpr std::uint32_t format_version = 1;
+inline constexpr std::uint32_t format_version = 2;
 inline constexpr octets header_magic = "lovagwal";
 inline constexpr std::size_t header_bytes = 64;
 inline constexpr std::size_t record_header_bytes = 21;
