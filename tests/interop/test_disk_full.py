@@ -1,15 +1,18 @@
 """A full disk: a file system of 256 MiB, mounted for the test. Publishers are blocked and told; all
-else goes on; publishing goes on by itself; nothing that was confirmed is lost."""
+else goes on; publishing goes on by itself; nothing that was confirmed is lost. And a failing disk,
+which ends the broker."""
 
 import contextlib
 import os
 import pathlib
+import resource
 import shutil
 import subprocess
 import tempfile
 import time
 
 import pika
+import pika.exceptions
 
 import harness
 
@@ -243,3 +246,37 @@ class FullDisk(harness.BrokerTest):
         numbers += self.numbers("work")
         self.assertEqual(numbers, list(range(sent + 1)))
         self.assertNotIn("disk_full", self.broker.log_text())
+
+
+class FailingDisk(harness.BrokerTest):
+    """Files must not become longer than a limit that is set while the broker runs: the write fails
+    with an error that is not a lack of space."""
+
+    LIMIT = 64 * 1024
+
+    def test_ends_the_process_at_once_with_a_clear_line(self):
+        self.broker = broker = harness.LovageBroker()
+        self.addCleanup(broker.close)
+        command = broker.command
+        broker.command = lambda port=0: ["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh",
+                                         *command(port)]
+        broker.start()
+        channel = self.channel()
+        channel.confirm_delivery()
+        channel.queue_declare("q", durable=True)
+        for number in range(8):
+            channel.basic_publish("", "q", str(number).encode() + bytes(self.LIMIT // 4),
+                                  PERSISTENT)
+
+        resource.prlimit(broker.process.pid, resource.RLIMIT_FSIZE, (self.LIMIT, self.LIMIT))
+        with self.assertRaises(pika.exceptions.AMQPError):
+            channel.basic_publish("", "q", b"never confirmed", PERSISTENT)
+
+        self.assertEqual(broker.process.wait(harness.STOP_SECONDS), 1)
+        text = broker.log_text()
+        self.assertIn("the disk failed: cannot ", text)
+        self.assertIn("File too large; ending", text)
+        broker.command = command
+        broker.start()
+        channel = self.channel()
+        self.assertIn(self.count(channel, "q"), (8, 9))
