@@ -169,8 +169,13 @@ void log_writer::measure() {
     starved_ = refused_ || available < steps_left_free * options_.ahead_bytes;
 }
 
+std::uint64_t log_writer::in_steps(std::uint64_t bytes) const {
+    return (bytes + options_.ahead_bytes - 1) / options_.ahead_bytes * options_.ahead_bytes;
+}
+
 std::uint64_t log_writer::reserve_bytes() const {
-    return std::min(spares_wanted * whole_bytes(), std::max(2 * log_bytes_, options_.ahead_bytes));
+    const std::uint64_t wanted = in_steps(std::max(2 * log_bytes_, options_.ahead_bytes));
+    return std::min(spares_wanted * whole_bytes(), wanted);
 }
 
 std::uint64_t log_writer::whole_bytes() const {
@@ -181,7 +186,7 @@ std::uint64_t log_writer::missing_in_current() const {
     if (current_file_ == 0) {
         return 0;
     }
-    const std::uint64_t wanted = std::min(whole_bytes(), end_ + reserve_bytes());
+    const std::uint64_t wanted = std::min(whole_bytes(), in_steps(end_ + reserve_bytes()));
     return wanted - std::min(wanted, ready_);
 }
 

@@ -94,6 +94,8 @@ private:
     [[nodiscard]] error_code grow_spare();
     /// What became of growing `name` by `step`.
     [[nodiscard]] error_code grown(std::uint64_t step, const std::string& name, error_code error);
+    /// Rounded up, so that a small batch is not followed by a small step, which has a sync as well.
+    [[nodiscard]] std::uint64_t in_steps(std::uint64_t bytes) const;
     /// What the spares should have: whole files, less while the log holds little.
     [[nodiscard]] std::uint64_t reserve_bytes() const;
     /// Length of a file that takes all that the log puts into one.

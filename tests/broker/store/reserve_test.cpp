@@ -134,6 +134,28 @@ TEST(Reserve, OneStepWritesAndSyncsLittle) {
     }
 }
 
+TEST(Reserve, SmallBatchesAreNotFollowedByStepsOfTheirOwn) {
+    fake_disk disk;
+    small_options options = options_with_reserve();
+    options.prepares = false;
+    options.writer.ahead_bytes = file_bytes / 4;
+    small_broker broker{disk, options};
+    ASSERT_TRUE(broker.start());
+    const queue_id queue = broker.declare("q");
+    ASSERT_TRUE(broker.commit());
+    prepare_all(broker.writer());
+    int steps = 0;
+    for (int i = 0; i < 30; ++i) {
+        broker.publish({queue}, "x");
+        ASSERT_TRUE(broker.commit());
+        for (; broker.writer().preparing() != log_writer::preparation::none; ++steps) {
+            ASSERT_FALSE(broker.writer().prepare());
+        }
+    }
+
+    EXPECT_LT(steps, 12);
+}
+
 TEST(Reserve, NewFilesAreTheSparesAndSyncsInThemHaveNoLengthToRecord) {
     fake_disk disk;
     small_broker broker{disk, options_with_reserve()};
