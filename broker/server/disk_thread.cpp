@@ -1,6 +1,14 @@
 #include "broker/server/disk_thread.hpp"
 
+#include <chrono>
+
 namespace lovage::broker {
+namespace {
+
+/// Without a batch for so long, the disk has time for other things.
+constexpr std::chrono::milliseconds idle_time{20};
+
+}  // namespace
 
 disk_thread::disk_thread(store::log_writer& writer, std::function<void(report&&)> done)
     : writer_(writer), done_(std::move(done)), thread_([this] { run(); }) {}
@@ -30,32 +38,62 @@ void disk_thread::look_for_space() {
     wake_.notify_one();
 }
 
+bool disk_thread::next_task(std::optional<report>& task) {
+    std::unique_lock lock{mutex_};
+    const auto asked = [this] { return stopping_ || next_ || look_; };
+    switch (writer_.preparing()) {
+        case store::log_writer::preparation::none: wake_.wait(lock, asked); break;
+        case store::log_writer::preparation::wanted:
+        case store::log_writer::preparation::due: wake_.wait_for(lock, idle_time, asked); break;
+    }
+    if (next_) {
+        task.emplace();
+        task->written = std::move(*next_);
+        next_.reset();
+    } else if (look_) {
+        task.emplace();
+        task->about = occasion::look;
+        look_ = false;
+    } else if (stopping_) {
+        return false;
+    }
+    return true;
+}
+
 void disk_thread::run() {
-    for (;;) {
-        report result;
-        {
-            std::unique_lock lock{mutex_};
-            wake_.wait(lock, [this] { return stopping_ || next_ || look_; });
-            if (!next_ && !look_) {
-                return;
-            }
-            result.wrote = next_.has_value();
-            if (next_) {
-                result.written = std::move(*next_);
-                next_.reset();
-            }
-            look_ = false;
+    for (std::optional<report> task; next_task(task); task.reset()) {
+        if (!task) {
+            prepare();
+            continue;
         }
-        if (result.wrote) {
-            result.error = writer_.write(result.written);
+        if (task->about == occasion::batch) {
+            task->error = writer_.write(task->written);
         } else {
             writer_.look_for_space();
         }
-        result.problem = writer_.problem();
-        result.counters = writer_.counters();
-        result.space_low = writer_.space_low();
-        done_(std::move(result));
+        tell(std::move(*task));
+        if (writer_.preparing() == store::log_writer::preparation::due) {
+            prepare();  // even if the next batch is there already: it must not outrun the reserve
+        }
     }
+}
+
+void disk_thread::prepare() {
+    const bool low = writer_.space_low();
+    report result;
+    result.about = occasion::prepared;
+    result.error = writer_.prepare();
+    if (result.error || low != writer_.space_low()) {
+        tell(std::move(result));
+    }
+}
+
+void disk_thread::tell(report&& result) {
+    result.problem = writer_.problem();
+    result.counters = writer_.counters();
+    result.space_low = writer_.space_low();
+    result.room = writer_.room();
+    done_(std::move(result));
 }
 
 }  // namespace lovage::broker

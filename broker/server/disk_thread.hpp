@@ -1,5 +1,6 @@
 // The thread that writes and syncs the log, one batch after another. The engine's thread hands a
-// batch over when the one before has come back; what arrives meanwhile is the next batch.
+// batch over when the one before has come back; what arrives meanwhile is the next batch. While
+// there is none, it writes ahead in small steps, so that the log has space in reserve.
 // What the mutex guards is all that the threads share.
 #pragma once
 
@@ -18,16 +19,24 @@ namespace lovage::broker {
 
 class disk_thread {
 public:
+    enum class occasion {
+        batch,     ///< write() is done, or has failed
+        look,      ///< look_for_space() is done: no batch
+        prepared,  ///< nobody asked: writing ahead has failed, or has changed what is known of
+                   ///< space
+    };
     struct report {
+        occasion about = occasion::batch;
         store::batch written;
         boost::system::error_code error;
         std::string problem;  ///< more about the error
         store::writer_counters counters;
         bool space_low = false;
-        bool wrote = true;  ///< false after look_for_space(): no batch, no error
+        std::uint64_t room = 0;  ///< octets that the log can still take
     };
 
-    /// `done` is called on the disk thread for each batch; it is to post the report elsewhere.
+    /// `done` is called on the disk thread for each batch, and otherwise as `occasion` says; it is
+    /// to post the report elsewhere.
     disk_thread(store::log_writer& writer, std::function<void(report&&)> done);
     /// Finishes the batch under way.
     ~disk_thread();
@@ -41,6 +50,11 @@ public:
 
 private:
     void run();
+    /// Waits for something to do and takes it; nothing when the time is better spent preparing.
+    /// False at the end.
+    [[nodiscard]] bool next_task(std::optional<report>& task);
+    void prepare();
+    void tell(report&& result);
 
     store::log_writer& writer_;
     std::function<void(report&&)> done_;

@@ -22,8 +22,6 @@ constexpr std::chrono::milliseconds housekeeping_interval{100};
 constexpr std::chrono::milliseconds acks_wait{5};
 constexpr std::chrono::seconds disk_full_retry{1};
 constexpr std::chrono::seconds stop_patience{2};
-/// More unwritten log than this, and publishers wait for the disk.
-constexpr std::size_t unwritten_octets_max = 64 * 1024 * 1024;
 constexpr double memory_share = 0.4;
 
 std::array<unsigned char, 16> random_octets() {
@@ -63,8 +61,9 @@ engine_options engine_options_of(const server_options& options) {
     return result;
 }
 
-/// A disk that failed has lost what it did not say it has; going on would confirm lies.
-[[noreturn]] void end_process(const std::string& problem) {
+}  // namespace
+
+void node::end_process(const std::string& problem) {
     log_event(log_level::error, "disk_failed", {{"problem", problem}});
     std::fprintf(
         stderr,
@@ -73,8 +72,6 @@ engine_options engine_options_of(const server_options& options) {
         problem.c_str());
     std::_Exit(EXIT_FAILURE);
 }
-
-}  // namespace
 
 clock_reading read_clocks() {
     return {
@@ -116,13 +113,20 @@ node::~node() {
 }
 
 void node::recover() {
-    store::log_options log_options;
-    log_options.file_bytes = options_.log_file_octets;
     opened_store opened = open_store(options_.data_directory);
     disk_ = std::move(opened.disk);
+    if (options_.log_file_octets == 0) {
+        const auto space = disk_->space();
+        options_.log_file_octets = store::nominal_file_bytes(space ? space->total : 0);
+    }
+    store::log_options log_options;
+    store::writer_options writer_options;
+    log_options.file_bytes = writer_options.file_bytes = options_.log_file_octets;
+    writer_options.spare_bytes_max = 2 * options_.log_file_octets;
     log_ = std::make_unique<store::log>(log_options, opened.found->tail());
-    writer_ =
-        std::make_unique<store::log_writer>(*disk_, store::writer_options{}, opened.found->tail());
+    writer_ = std::make_unique<store::log_writer>(*disk_, writer_options, opened.found->tail());
+    disk_room_ = writer_->room();
+    space_low_ = writer_->space_low();
     journal_ = std::make_unique<log_journal>(*log_);
     passwords_ = std::make_unique<password_checker>(io_);
     engine_ = std::make_unique<engine>(engine_options_of(options_), *journal_, random_octets);
@@ -177,6 +181,7 @@ bool node::run() {
     if (management_) {
         management_->start();
     }
+    space_looked_for();
     perform();  // what recovery had to say
     arm_tick();
     io_.run();
@@ -277,7 +282,7 @@ void node::perform() {
     }
     feed_segments();
     feed_disk();
-    if (log_->batch_bytes() > unwritten_octets_max) {
+    if (disk_is_crowded()) {
         set_disk_alarm(true);  // until a batch is written that leaves less behind it
     }
     rewrite_old_file();
@@ -298,24 +303,6 @@ void node::relieve_congestion() {
     }
 }
 
-void node::feed_segments() {
-    if (auto sealed = pages_->take_sealed()) {
-        segment_thread_->write(std::move(*sealed));
-    }
-}
-
-void node::on_segment(segment_thread::report&& report) {
-    const bool full = report.error == store::errc::disk_full;
-    if (report.error && !full) {
-        end_process(report.problem);
-    }
-    if (full) {
-        log_event(log_level::error, "disk_full", {{"problem", report.problem}});
-    }
-    engine_->segment_written(report.number, !full, read_clocks());
-    perform();
-}
-
 void node::feed_disk() {
     if (disk_busy_ || disk_full_ || !log_->has_batch()) {
         return;
@@ -324,7 +311,12 @@ void node::feed_disk() {
         arm_acks_timer();
         return;
     }
+    write_batch();
+}
+
+void node::write_batch() {
     disk_busy_ = true;
+    octets_in_flight_ = log_->batch_bytes();
     disk_thread_->write(log_->take_batch());
 }
 
@@ -337,17 +329,22 @@ void node::arm_acks_timer() {
     acks_timer_.async_wait([this](boost::system::error_code) {
         acks_timer_armed_ = false;
         if (!disk_busy_ && !disk_full_ && log_->has_batch()) {
-            disk_busy_ = true;
-            disk_thread_->write(log_->take_batch());
+            write_batch();
         }
     });
 }
 
 void node::on_written(disk_thread::report&& report) {
     disk_counters_ = report.counters;
-    if (!report.wrote) {
-        disk_busy_ = false;
-        space_low_ = report.space_low;
+    disk_room_ = report.room;
+    space_low_ = report.space_low;
+    if (report.error && report.error != store::errc::disk_full) {
+        end_process(report.problem);
+    }
+    if (report.about != disk_thread::occasion::batch) {
+        if (report.about == disk_thread::occasion::look) {
+            disk_busy_ = false;
+        }
         space_looked_for();
         perform();
         if (stopping_ && sessions_.empty()) {
@@ -366,14 +363,11 @@ void node::on_written(disk_thread::report&& report) {
                 boost::system::error_code) { disk_thread_->write(std::move(*kept)); });
         return;
     }
-    if (report.error) {
-        end_process(report.problem);
-    }
     disk_busy_ = false;
+    octets_in_flight_ = 0;
     const lsn reached = report.written.highest;
     log_->give_back(std::move(report.written));
     disk_full_ = false;
-    space_low_ = report.space_low;
     space_looked_for();
     engine_->durable(reached, read_clocks());
     segment_thread_->remove(pages_->take_removable(reached));
@@ -384,38 +378,8 @@ void node::on_written(disk_thread::report&& report) {
     }
 }
 
-void node::space_looked_for() {
-    set_disk_alarm(space_low_ || log_->batch_bytes() > unwritten_octets_max);
-    if (space_low_) {
-        look_for_space_later();
-    }
-}
-
-/// With the queues drained nothing is written any more that could tell that there is space again.
-void node::look_for_space_later() {
-    if (stopping_ || std::exchange(space_timer_armed_, true)) {
-        return;
-    }
-    space_timer_.expires_after(disk_full_retry);
-    space_timer_.async_wait([this](boost::system::error_code cancelled) {
-        space_timer_armed_ = false;
-        if (cancelled || stopping_ || disk_busy_ || !space_low_) {
-            return;  // a batch under way brings the news
-        }
-        disk_busy_ = true;
-        disk_thread_->look_for_space();
-    });
-}
-
-void node::set_disk_alarm(bool on) {
-    if (std::exchange(disk_alarm_, on) != on) {
-        engine_->disk_alarm(on, read_clocks());
-        perform();
-    }
-}
-
 void node::rewrite_old_file() {
-    if (const auto file = log_->wants_rewrite(); file && !rewriting_) {
+    if (const auto file = log_->wants_rewrite(disk_room_left()); file && !rewriting_) {
         rewriting_ = true;
         engine_->rewrite(*file, read_clocks());
         perform();

@@ -80,8 +80,13 @@ private:
     void perform();
     void relieve_congestion();
     void feed_disk();
+    /// A disk that failed has lost what it did not say it has; going on would confirm lies.
+    [[noreturn]] static void end_process(const std::string& problem);
     void feed_segments();
     void on_segment(segment_thread::report&& report);
+    void write_batch();
+    [[nodiscard]] std::uint64_t disk_room_left() const;
+    [[nodiscard]] bool disk_is_crowded() const;
     void arm_acks_timer();
     void on_written(disk_thread::report&& report);
     void space_looked_for();
@@ -140,6 +145,8 @@ private:
     time_point housekeeping_at_{};
     std::uint64_t tick_due_ms_ = 0;  // Unix time for which tick_timer_ is set
     store::writer_counters disk_counters_;
+    std::uint64_t disk_room_ = 0;         // as it was last reported
+    std::uint64_t octets_in_flight_ = 0;  // of the batch at the disk
 
     bool disk_busy_ = false;
     bool acks_timer_armed_ = false;

@@ -59,8 +59,8 @@ disk::result<std::string> read_small(disk& files, const std::string& name) {
     return std::string{text.data(), *got};
 }
 
-error_code write_marker(disk& files, const std::string& text) {
-    const auto opened = files.open(marker_name, disk::open_mode::create);
+error_code write_marker(disk& files, const std::string& name, const std::string& text) {
+    const auto opened = files.open(name, disk::open_mode::create);
     if (!opened) {
         return opened.error();
     }
@@ -70,7 +70,7 @@ error_code write_marker(disk& files, const std::string& text) {
         error = files.sync(*opened);
     }
     files.close(*opened);
-    return error ? error : files.sync_directory();
+    return error;
 }
 
 error_code take_lock(disk& files, std::string& problem) {
@@ -114,7 +114,7 @@ directory_content classify(const std::vector<std::string>& names) {
             content.segments.push_back(segment);
         } else if (name == marker_name) {
             content.has_marker = true;
-        } else if (name != lock_name && name != "lost+found") {
+        } else if (name != new_marker_name && name != lock_name && name != "lost+found") {
             content.foreign = name;
         }
     }
@@ -149,10 +149,7 @@ std::optional<marker> parse_marker(octets text) {
     return content;
 }
 
-disk::result<std::uint64_t> claim_directory(
-    disk& files,
-    std::uint64_t new_salt,
-    std::string& problem) {
+disk::result<marker> claim_directory(disk& files, std::uint64_t new_salt, std::string& problem) {
     const auto names = files.list();
     if (!names) {
         problem = "cannot list the data directory: " + names.error().message();
@@ -182,7 +179,7 @@ disk::result<std::uint64_t> claim_directory(
             return error_code{errc::newer_version};
         }
         if (found) {
-            return found->salt;
+            return *found;
         }
     }
     if (!empty || (content.has_marker && !content.foreign.empty())) {
@@ -191,11 +188,31 @@ disk::result<std::uint64_t> claim_directory(
         return error_code{errc::damaged};
     }
     // New, or a crash came before the marker was whole: nothing was ever stored here.
-    if (const error_code error = write_marker(files, format_marker({format_version, new_salt}))) {
+    const marker fresh{format_version, new_salt};
+    error_code error = write_marker(files, marker_name, format_marker(fresh));
+    if (!error) {
+        error = files.sync_directory();
+    }
+    if (error) {
         problem = std::string{"cannot write "} + marker_name + ": " + error.message();
         return error;
     }
-    return new_salt;
+    return fresh;
+}
+
+error_code upgrade_marker(disk& files, std::uint64_t salt, std::string& problem) {
+    error_code error = write_marker(files, new_marker_name, format_marker({format_version, salt}));
+    if (!error) {
+        error = files.rename(new_marker_name, marker_name);
+    }
+    if (!error) {
+        error = files.sync_directory();
+    }
+    if (error) {
+        problem = std::string{"cannot upgrade "} + marker_name + " to version " +
+                  std::to_string(format_version) + ": " + error.message();
+    }
+    return error;
 }
 
 }  // namespace lovage::broker::store

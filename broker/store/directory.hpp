@@ -10,6 +10,8 @@
 namespace lovage::broker::store {
 
 inline constexpr const char* marker_name = "lovage.format";
+/// The next marker while it is written; means nothing.
+inline constexpr const char* new_marker_name = "lovage.format.new";
 inline constexpr const char* lock_name = "lock";
 
 [[nodiscard]] std::string log_name(file_number file);
@@ -34,11 +36,18 @@ struct marker {
 [[nodiscard]] std::optional<marker> parse_marker(octets text);
 
 /// Makes sure that the directory is ours, not in use and of a version we know; locks it and marks
-/// it, with `new_salt`, if it is empty. Returns its salt. On failure `problem` says what is wrong
-/// and what to do about it.
-[[nodiscard]] disk::result<std::uint64_t> claim_directory(
+/// it, with `new_salt`, if it is empty. Returns its marker, which may be of an older version. On
+/// failure `problem` says what is wrong and what to do about it.
+[[nodiscard]] disk::result<marker> claim_directory(
     disk& files,
     std::uint64_t new_salt,
+    std::string& problem);
+
+/// Marks a directory of an older version as one of ours: before anything is written that the older
+/// version would not understand. After a crash the directory has one marker or the other.
+[[nodiscard]] disk::error_code upgrade_marker(
+    disk& files,
+    std::uint64_t salt,
     std::string& problem);
 
 }  // namespace lovage::broker::store

@@ -31,6 +31,11 @@ public:
     /// An open file; from open() to close().
     using handle = int;
     enum class open_mode { existing, create };
+    /// Octets of the file system that holds the directory.
+    struct space_report {
+        std::uint64_t total = 0;      ///< its size
+        std::uint64_t available = 0;  ///< what this process may still write
+    };
 
     disk() = default;
     disk(const disk&) = delete;
@@ -60,6 +65,8 @@ public:
     /// Replaces `to` if it exists.
     [[nodiscard]] virtual error_code rename(const std::string& from, const std::string& to) = 0;
     [[nodiscard]] virtual error_code remove(const std::string& name) = 0;
+    /// Nothing known is all there can be. A quota may end it sooner: then writes say so.
+    [[nodiscard]] virtual result<space_report> space() = 0;
     /// Takes the lock file `name` for the lifetime of the disk and writes who holds it. If another
     /// has it, resource_unavailable_try_again, and `holder` is what that one wrote.
     [[nodiscard]] virtual error_code lock(const std::string& name, std::string& holder) = 0;

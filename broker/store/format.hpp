@@ -24,7 +24,7 @@ using page_id = std::uint64_t;
 
 static_assert(std::endian::native == std::endian::little, "the store writes numbers as they lie");
 
-inline constexpr std::uint32_t format_version = 1;
+inline constexpr std::uint32_t format_version = 2;
 inline constexpr octets header_magic = "lovagwal";
 inline constexpr octets segment_magic = "lovagseg";
 inline constexpr std::size_t header_bytes = 64;

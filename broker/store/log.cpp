@@ -245,13 +245,19 @@ void log::released(location where) {
     }
 }
 
-std::optional<file_number> log::wants_rewrite() const {
+std::optional<file_number> log::wants_rewrite(std::uint64_t room) const {
     // Files with nothing alive go away with this batch and count no more.
     std::size_t closed = files_.empty() ? 0 : files_.size() - 1;
     std::uint64_t bytes = closed_bytes_;
     for (const file_account& file : files_) {
         const bool nearly_dead = closed != 0 && file.live * options_.nearly_dead_share < file.bytes;
-        if (!nearly_dead && (closed <= options_.rewrite_files_min || closed_live_ * 2 >= bytes)) {
+        const bool worth_it =
+            space_low_ ? bytes - closed_live_ >= options_.file_bytes : closed_live_ * 2 < bytes;
+        if (!nearly_dead && (closed <= options_.rewrite_files_min || !worth_it)) {
+            break;
+        }
+        // Records are not split: space for the longest of them may stay unused at a file's end.
+        if (file.live + std::min(file.live, options_.file_bytes / 2) > room) {
             break;
         }
         if (file.live != 0) {

@@ -106,8 +106,12 @@ public:
     /// The oldest file with something alive, when it should be emptied because nearly all of it or
     /// more than half of the closed files is dead: the engine appends again what it still holds
     /// with that location::file and releases the old locations, in any number of batches; then asks
-    /// again.
-    [[nodiscard]] std::optional<file_number> wants_rewrite() const;
+    /// again. None that would need more than `room` octets of the disk.
+    [[nodiscard]] std::optional<file_number> wants_rewrite(
+        std::uint64_t room = ~std::uint64_t{0}) const;
+
+    /// With little space left, files are emptied for less: as soon as that gains a whole file.
+    void space_is_low(bool low) { space_low_ = low; }
 
     /// A number that is durable when all appended so far is: nothing appended so far is confirmed
     /// before a batch with `highest` at or above it is on disk.
@@ -176,6 +180,7 @@ private:
     std::uint64_t closed_live_ = 0;
     file_number next_file_;
     file_number first_needed_;  // as the log says it so far
+    bool space_low_ = false;
 
     bool run_open_ = false;
     settled_run run_;

@@ -5,8 +5,10 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <filesystem>
+#include <limits>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -204,6 +206,21 @@ error_code posix_disk::rename(const std::string& from, const std::string& to) {
 
 error_code posix_disk::remove(const std::string& name) {
     return ::unlinkat(directory_, name.c_str(), 0) != 0 ? last_error() : error_code{};
+}
+
+disk::result<disk::space_report> posix_disk::space() {
+    struct statvfs about{};
+    if (uninterrupted([&] { return ::fstatvfs(directory_, &about); }) != 0) {
+        return last_error();
+    }
+    if (about.f_blocks == 0) {
+        // A file system that does not count, such as a tmpfs without a limit.
+        constexpr auto unknown = std::numeric_limits<std::uint64_t>::max();
+        return space_report{unknown, unknown};
+    }
+    return space_report{
+        std::uint64_t{about.f_blocks} * about.f_frsize,
+        std::uint64_t{about.f_bavail} * about.f_frsize};
 }
 
 error_code posix_disk::lock(const std::string& name, std::string& holder) {

@@ -34,6 +34,7 @@ public:
     [[nodiscard]] error_code sync_directory() override;
     [[nodiscard]] error_code rename(const std::string& from, const std::string& to) override;
     [[nodiscard]] error_code remove(const std::string& name) override;
+    [[nodiscard]] result<space_report> space() override;
     [[nodiscard]] error_code lock(const std::string& name, std::string& holder) override;
 
 private:

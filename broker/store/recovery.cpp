@@ -22,11 +22,11 @@ std::string at_offset(file_number file, std::uint64_t offset) {
 }  // namespace
 
 boost::system::error_code recovery::run(std::string& problem) {
-    const auto salt = claim_directory(disk_, options_.new_salt, problem);
-    if (!salt) {
-        return salt.error();
+    const auto claimed = claim_directory(disk_, options_.new_salt, problem);
+    if (!claimed) {
+        return claimed.error();
     }
-    tail_.salt = *salt;
+    tail_.salt = claimed->salt;
     const auto names = disk_.list();
     if (!names) {
         problem = "cannot list the data directory: " + names.error().message();
@@ -39,6 +39,10 @@ boost::system::error_code recovery::run(std::string& problem) {
     error_code error = read_logs();
     if (!error) {
         error = check_start();
+    }
+    if (!error && claimed->version < format_version) {
+        // Not before all was read: what cannot be read here is left to the older version.
+        error = upgrade_marker(disk_, claimed->salt, problem_);
     }
     if (!error) {
         finish();

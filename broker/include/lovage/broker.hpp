@@ -79,8 +79,9 @@ struct server_options {
     /// How long a consumer may keep a delivery open, in milliseconds, where the queue does not say
     /// (x-consumer-timeout); then the message goes to somebody else. 0: for ever.
     std::uint64_t consumer_timeout_ms = 0;
-    /// Nominal size of a file of the log, octets.
-    std::uint64_t log_file_octets = 64ULL * 1024 * 1024;
+    /// Nominal size of a file of the log, octets. Space for one more is kept in reserve. 0: from
+    /// 1 MiB to 64 MiB, a small part of the file system.
+    std::uint64_t log_file_octets = 0;
 };
 
 /// A running broker. The members may be called from any thread, not at the same time.

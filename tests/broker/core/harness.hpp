@@ -184,6 +184,8 @@ public:
     [[nodiscard]] clock_reading now() const { return clock_; }
     /// Moves the clock and ticks.
     void advance(milliseconds by);
+    /// Somebody sets the clock of the machine; no time passes.
+    void set_wall_clock(milliseconds by);
     /// The disk has reached everything written so far, or `upto`.
     void sync();
     void sync(lsn upto);

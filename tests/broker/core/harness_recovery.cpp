@@ -6,6 +6,11 @@
 
 namespace lovage::broker::test {
 
+void broker_under_test::set_wall_clock(milliseconds by) {
+    clock_.wall += by;
+    advance(milliseconds{0});
+}
+
 void broker_under_test::as_event(const std::function<void(engine&)>& what) {
     engine_->administer(what, clock_);
     after_event();

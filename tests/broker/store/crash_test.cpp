@@ -159,8 +159,10 @@ constexpr int random_subsets = 8;
 /// Plays all crashes of `run` and checks what comes back; the first violation, or nothing.
 class crash_player {
 public:
-    crash_player(std::size_t sector_bytes, bool ignore_syncs, unsigned seed)
-        : sector_bytes_(sector_bytes), ignore_syncs_(ignore_syncs), random_(seed) {}
+    crash_player(std::size_t sector_bytes, bool prepares, bool ignore_syncs, unsigned seed)
+        : sector_bytes_(sector_bytes), ignore_syncs_(ignore_syncs), random_(seed) {
+        options_.prepares = prepares;
+    }
 
     std::string play(const named_workload& work) {
         for (std::size_t call = 0; call < calls_max; ++call) {
@@ -184,8 +186,8 @@ public:
     [[nodiscard]] std::size_t cases() const { return cases_; }
 
 private:
-    static crash_expectation run(fake_disk& disk, const workload& work) {
-        small_broker broker{disk, small_options{}};
+    [[nodiscard]] crash_expectation run(fake_disk& disk, const workload& work) const {
+        small_broker broker{disk, options_};
         if (broker.start()) {
             work(broker);
         }
@@ -242,7 +244,7 @@ private:
             disk->ignore_syncs();
         }
         disk->power_off_at(disk->calls() + random_() % 14);
-        small_broker broker{*disk, small_options{}};
+        small_broker broker{*disk, options_};
         if (!broker.start()) {
             // The power went while recovery tidied up: then nothing may have changed.
             return check_subsets(*disk, expected, further_crashes);
@@ -263,6 +265,7 @@ private:
         return check_subsets(*disk, broker.expectation(), further_crashes);
     }
 
+    small_options options_;
     std::size_t sector_bytes_;
     bool ignore_syncs_;
     std::mt19937 random_;
@@ -271,23 +274,25 @@ private:
 
 TEST(Crash, NothingDurableIsLostAndNothingComesBackAtAnyCallWithAnySectors) {
     std::size_t cases = 0;
-    for (const std::size_t sector_bytes : {512U, 64U}) {
+    for (const auto& [sector_bytes, prepares] :
+         {std::pair{512U, false}, std::pair{64U, false}, std::pair{512U, true}}) {
         for (const named_workload& work : workloads) {
-            crash_player player{sector_bytes, false, 20261121};
+            crash_player player{sector_bytes, prepares, false, 20261121};
 
-            EXPECT_EQ(player.play(work), "") << "sectors of " << sector_bytes;
+            EXPECT_EQ(player.play(work), "")
+                << "sectors of " << sector_bytes << (prepares ? ", prepared" : "");
 
             cases += player.cases();
         }
     }
     RecordProperty("cases", static_cast<int>(cases));
-    EXPECT_GT(cases, 5000U);
+    EXPECT_GT(cases, 8000U);
 }
 
 // The canary: the same checks must notice a store whose syncs do nothing.
 TEST(Crash, ChecksFailWhenSyncsDoNothing) {
     for (const named_workload& work : workloads) {
-        crash_player player{512, true, 1};
+        crash_player player{512, false, true, 1};
 
         EXPECT_NE(player.play(work), "") << work.name;
     }

@@ -45,12 +45,12 @@ TEST(DataDirectory, OtherTextIsNoMarker) {
 TEST(DataDirectory, EmptyOneIsMarkedWithTheGivenSaltAndKeepsIt) {
     fake_disk disk;
     std::string problem;
-    EXPECT_EQ(*claim_directory(disk, 42, problem), 42U);
+    EXPECT_EQ(claim_directory(disk, 42, problem)->salt, 42U);
 
     disk.after_kill();
 
-    EXPECT_EQ(*claim_directory(disk, 43, problem), 42U);
-    EXPECT_EQ(disk.content(marker_name), "lovage-store 1 000000000000002a\n");
+    EXPECT_EQ(claim_directory(disk, 43, problem)->salt, 42U);
+    EXPECT_EQ(disk.content(marker_name), "lovage-store 2 000000000000002a\n");
 }
 
 TEST(DataDirectory, OneWithOtherFilesAndNoMarkerIsRefusedUntouched) {
@@ -84,7 +84,7 @@ TEST(DataDirectory, NewerMarkerIsRefusedWithBothVersions) {
     EXPECT_EQ(open_directory(disk, problem), errc::newer_version);
 
     EXPECT_THAT(problem, HasSubstr("version 7"));
-    EXPECT_THAT(problem, HasSubstr("supports up to 1"));
+    EXPECT_THAT(problem, HasSubstr("supports up to 2"));
 }
 
 TEST(DataDirectory, NewerLogHeaderIsRefusedWithItsFile) {

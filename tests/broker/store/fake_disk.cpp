@@ -1,6 +1,7 @@
 #include "tests/broker/store/fake_disk.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace lovage::broker::store::testing {
 namespace {
@@ -220,6 +221,14 @@ disk::error_code fake_disk::remove(const std::string& name) {
     }
     change_names([name](directory& in) { in.erase(name); });
     return {};
+}
+
+disk::result<disk::space_report> fake_disk::space() {
+    constexpr auto unlimited = std::numeric_limits<std::uint64_t>::max();
+    if (!capacity_ || capacity_hidden_) {
+        return space_report{unlimited, unlimited};
+    }
+    return space_report{*capacity_, *capacity_ - std::min(*capacity_, total_bytes())};
 }
 
 disk::error_code fake_disk::lock(const std::string& name, std::string& holder) {

@@ -27,6 +27,8 @@ public:
     void fail_at(std::size_t call, error_code error) { failures_[call] = error; }
     /// Writes that make the files longer than this in sum fail with no_space_on_device.
     void set_capacity(std::optional<std::uint64_t> bytes) { capacity_ = bytes; }
+    /// As a quota: the capacity is not seen by space().
+    void hide_capacity() { capacity_hidden_ = true; }
     /// Syncs do nothing and report success: what a store must not get away with.
     void ignore_syncs() { ignore_syncs_ = true; }
 
@@ -63,6 +65,7 @@ public:
     [[nodiscard]] error_code sync_directory() override;
     [[nodiscard]] error_code rename(const std::string& from, const std::string& to) override;
     [[nodiscard]] error_code remove(const std::string& name) override;
+    [[nodiscard]] result<space_report> space() override;
     [[nodiscard]] error_code lock(const std::string& name, std::string& holder) override;
 
     [[nodiscard]] std::size_t open_files() const { return handles_.size(); }
@@ -95,6 +98,7 @@ private:
     std::optional<std::size_t> power_off_;
     std::map<std::size_t, error_code> failures_;
     std::optional<std::uint64_t> capacity_;
+    bool capacity_hidden_ = false;
     bool ignore_syncs_ = false;
 };
 

@@ -47,7 +47,7 @@ TEST(FullDisk, BatchIsReportedAndMayBeWrittenAgainWhenThereIsSpace) {
 TEST(FullDisk, AcknowledgementsStillFitIntoWhatWasWrittenAhead) {
     fake_disk disk;
     small_options options;
-    options.log.file_bytes = 1U << 20U;
+    options.log.file_bytes = options.writer.file_bytes = 1U << 20U;
     options.writer.ahead_bytes = 4096;
     small_broker broker{disk, options};
     ASSERT_TRUE(broker.start());
@@ -79,7 +79,7 @@ TEST(FullDisk, AcknowledgementsStillFitIntoWhatWasWrittenAhead) {
 TEST(FullDisk, SpaceIsFoundAgainWithoutABatch) {
     fake_disk disk;
     small_options options;
-    options.log.file_bytes = 1U << 20U;
+    options.log.file_bytes = options.writer.file_bytes = 1U << 20U;
     options.writer.ahead_bytes = 4096;
     small_broker broker{disk, options};
     ASSERT_TRUE(broker.start());
@@ -196,10 +196,12 @@ TEST(FailedReclaim, CostsSpaceOnlyAndRecoveryFindsTheFile) {
 
 // Every call fails once, in turn: the broker stops or goes on, and nothing confirmed is lost.
 TEST(AnyFailure, LosesNothingThatWasConfirmed) {
-    for (std::size_t call = 0; call < 150; ++call) {
+    for (std::size_t call = 0; call < 300; ++call) {
         fake_disk disk;
-        disk.fail_at(call, io_error());
-        small_broker broker{disk, small_options{}};
+        disk.fail_at(call / 2, io_error());
+        small_options options;
+        options.prepares = call % 2 != 0;
+        small_broker broker{disk, options};
         if (broker.start()) {
             const queue_id queue = broker.declare("q");
             for (int i = 0; i < 20 && broker.commit(); ++i) {

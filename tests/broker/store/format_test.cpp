@@ -205,12 +205,12 @@ TEST(StoreFormat, WorkedExampleHasTheseOctets) {
     EXPECT_EQ(
         hex_of(octets{file}.substr(0, 64)),
         "6c6f76616777616c"
-        "01000000"
+        "02000000"
         "00000000"
         "0100000000000000"
         "0000000000000000"
         "00000000000000000000000000000000000000000000000000000000"
-        "9f9bdea8");
+        "90f08141");
     EXPECT_EQ(
         hex_of(octets{file}.substr(64, 22)),
         "a171334e"

@@ -157,7 +157,7 @@ TEST(Log, ReturnedBatchesKeepTheirMemory) {
 TEST(LogWriter, OneBatchIsOneWriteAndOneSync) {
     fake_disk disk;
     small_options options;
-    options.log.file_bytes = 1U << 20U;
+    options.log.file_bytes = options.writer.file_bytes = 1U << 20U;
     options.writer.ahead_bytes = 1U << 20U;
     small_broker broker{disk, options};
     ASSERT_TRUE(broker.start());
@@ -184,7 +184,7 @@ TEST(LogWriter, OneBatchIsOneWriteAndOneSync) {
 TEST(LogWriter, NewFilesAreWrittenAheadSoThatBatchesDoNotExtendThem) {
     fake_disk disk;
     small_options options;
-    options.log.file_bytes = 1U << 20U;
+    options.log.file_bytes = options.writer.file_bytes = 1U << 20U;
     options.writer.ahead_bytes = 8192;
     small_broker broker{disk, options};
     ASSERT_TRUE(broker.start());

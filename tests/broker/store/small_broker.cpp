@@ -6,6 +6,7 @@ namespace lovage::broker::store::testing {
 namespace {
 
 constexpr const char* vhost = "/";
+constexpr int prepare_steps = 2;
 
 std::string exchange_text(octets name) {
     return "exchange " + std::string{name};
@@ -362,7 +363,8 @@ message_id small_broker::move(queue_id from, message_id message, queue_id to) {
 }
 
 void small_broker::rewrite_if_wanted() {
-    const auto file = log_->wants_rewrite();
+    const std::uint64_t room = writer_->room();
+    const auto file = log_->wants_rewrite(room - std::min(room, log_->batch_bytes()));
     if (!file) {
         return;
     }
@@ -426,6 +428,10 @@ bool small_broker::commit() {
     log_->give_back(std::move(*waiting_));
     waiting_.reset();
     expected_.settle(waiting_state_);
+    log_->space_is_low(writer_->space_low());
+    for (int step = 0; options_.prepares && !error_ && step < prepare_steps; ++step) {
+        error_ = writer_->prepare();
+    }
     return true;
 }
 

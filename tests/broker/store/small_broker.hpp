@@ -52,8 +52,10 @@ struct crash_expectation {
 
 struct small_options {
     log_options log{1024, 2, 1U << 16U};
-    writer_options writer{256, 2, 4096};
+    writer_options writer{256, 2, 4096, 1024};
     recovery_options recovery{0x5EED, 128, 2};
+    /// commit() lets the writer prepare a little, as a disk thread that has time.
+    bool prepares = false;
 };
 
 class small_broker {
