@@ -10,6 +10,7 @@
 #include <array>
 #include <deque>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace lovage::broker::simulation {
@@ -36,7 +37,12 @@ public:
     [[nodiscard]] client_number number() const { return number_; }
     /// Sends the handshake and opens a channel.
     void log_in();
-    void send(action what) { unsent.push_back(std::move(what)); }
+    /// Nothing follows the end of the connection.
+    void send(action what) {
+        if (!std::exchange(leaving_, leaving_ || what.what == verb::close_connection)) {
+            unsent.push_back(std::move(what));
+        }
+    }
     /// Something that this client may do now.
     void act(dice& chance, const model& world, std::uint32_t& next_message);
     /// Ends what it has begun: commits, acknowledges, takes nothing new.
@@ -85,6 +91,7 @@ private:
     manners manners_;
     std::array<channel, channels_max + 1> channels_;
     unsigned next_tag_ = 1;
+    bool leaving_ = false;
 };
 
 }  // namespace lovage::broker::simulation

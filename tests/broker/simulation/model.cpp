@@ -53,16 +53,21 @@ void model::apply(client_number who, const action& what, const std::string* refu
         clients_[who].erase(what.channel);
         return;
     }
+    expected_reply reply;
+    reply.to = what;
+    reply.event = event_;
     if (on.closing) {
+        if (what.what == verb::close_channel) {
+            on = {};
+            on.replies.push_back(std::move(reply));
+        }
         return;
     }
     if (refusal != nullptr) {
         refused(on, what, *refusal);
+        time_passed();
         return;
     }
-    expected_reply reply;
-    reply.to = what;
-    reply.event = event_;
     apply_method(on, what, reply);
     if (what.what == verb::close_channel) {
         release(on, true);
@@ -124,16 +129,17 @@ void model::apply_method(channel& on, const action& what, expected_reply& reply)
 /// Only what is not there is a reason.
 void model::refused(channel& on, const action& what, const std::string& text) {
     if (text.find(partial_commit) != std::string::npos) {
+        // What it delivers to this channel is seen before it closes.
         expected_reply ignored;
         commit(on, ignored);
-    } else {
-        const bool missing_queue =
-            !what.queue.empty() && !exists(queue_definition_name(what.queue));
-        const bool missing_exchange =
-            !what.exchange.empty() && !exists(exchange_definition_name(what.exchange));
-        if (!text.starts_with(not_there) || (!missing_queue && !missing_exchange)) {
-            throw violation("unexpected refusal of " + to_string(what) + ": " + text);
-        }
+        on.partly_committed = true;
+        return;
+    }
+    const bool missing_queue = !what.queue.empty() && !exists(queue_definition_name(what.queue));
+    const bool missing_exchange =
+        !what.exchange.empty() && !exists(exchange_definition_name(what.exchange));
+    if (!text.starts_with(not_there) || (!missing_queue && !missing_exchange)) {
+        throw violation("unexpected refusal of " + to_string(what) + ": " + text);
     }
     release(on, true);
     on = {};
@@ -399,11 +405,7 @@ void model::set(token& of, places where) {
     if (of.now() == where) {
         return;
     }
-    if (of.past.back().since == event_) {
-        of.past.back().where = where;
-    } else {
-        of.past.push_back({event_, where});
-    }
+    of.past.push_back({event_, where});  // a crash may keep a part of what one event has done
     prune(of);
 }
 

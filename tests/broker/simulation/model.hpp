@@ -59,6 +59,8 @@ public:
     /// The broker has taken this in; `refusal`: and has closed the channel for it, with that text.
     void apply(client_number who, const action& what, const std::string* refusal);
     void observe(client_number who, const sighting& what);
+    /// A delivery of the event in which the broker stopped: who had what then, nobody can say.
+    void glimpse(const sighting& what);
     /// The connection is gone. Not counted: because the broker stops.
     void cut(client_number who, bool counted = true);
     void durable(event_number event) { durable_ = std::max(durable_, event); }
@@ -85,6 +87,7 @@ private:
     /// What a consumer in one of the two queues was told.
     struct history {
         bool delivered = false;
+        bool unsure = false;  ///< delivered, or not, when the broker stopped
         event_number delivered_at = 0;  ///< first time with an ack to come; 0: never
         std::vector<std::pair<event_number, std::uint32_t>> counts{{0, 0}};
     };
@@ -133,6 +136,7 @@ private:
         bool confirming = false;
         bool transactional = false;
         bool closing = false;
+        bool partly_committed = false;  ///< and will be closed for it
         std::uint64_t last_confirm = 0;
         std::map<std::uint64_t, std::uint32_t> unconfirmed;
         std::map<std::string, consumer> consumers;

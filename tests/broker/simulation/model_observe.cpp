@@ -22,11 +22,16 @@ void model::observe(client_number who, const sighting& what) {
         case sight::damaged: throw violation("damaged: " + what.text);
         case sight::blocked:
         case sight::connection_closed: return;
-        case sight::channel_closed:
-            if (!channel_of(who, what).closing) {
+        case sight::channel_closed: {
+            channel& on = channel_of(who, what);
+            if (!on.closing && !on.partly_committed) {
                 throw violation("a channel was closed for nothing: " + what.text);
             }
+            release(on, true);
+            on = {};
+            on.closing = true;
             return;
+        }
         default: break;
     }
     if (what.channel == 0) {
@@ -98,9 +103,17 @@ void model::take(channel& on, octets queue, bool no_ack, const sighting& what) {
     taken_.push_back({found, place});
 }
 
+void model::glimpse(const sighting& what) {
+    if (const auto known = publications_.find(what.message); known != publications_.end()) {
+        for (const token_ptr& each : known->second.tokens) {
+            each->home_history.unsure = each->dead_history.unsure = true;
+        }
+    }
+}
+
 void model::check_flags(const token& of, const history& told, const sighting& what) const {
     const std::uint32_t count = told.counts.back().second;
-    if (what.redelivered != told.delivered) {
+    if (what.redelivered != told.delivered && !told.unsure) {
         throw violation(
             std::string(told.delivered ? "not marked as redelivered: " : "delivered first as ") +
             to_string(what) + "; " + tell(of));

@@ -8,7 +8,7 @@ namespace {
 constexpr std::size_t steps_min = 200;
 constexpr std::size_t steps_spread = 500;
 constexpr std::size_t unsent_max = 6;
-constexpr std::size_t trace_max = 60;
+constexpr std::size_t trace_max = 4000;
 
 clock_reading start_of_time() {
     return {time_point{std::chrono::hours{1}}, wall_time{milliseconds{1'700'000'000'000}}};
@@ -165,6 +165,7 @@ void simulation::faults() {
         if (chance_.percent(70)) {
             note("the disk is nearly full");
             disk_->set_capacity(disk_->total_bytes() + chance_.below(3000));
+            was_full_ = true;
             space_left_for_ = 1 + chance_.below(60);
         } else {
             note("a call of the disk will fail");

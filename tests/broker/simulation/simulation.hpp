@@ -84,6 +84,7 @@ private:
     unsigned crash_permille_ = 8;
     unsigned disk_fault_permille_ = 4;
     std::size_t space_left_for_ = 0;  // steps until a full disk has room again
+    bool was_full_ = false;
     play_result result_;
     std::deque<std::string> trace_;
 };

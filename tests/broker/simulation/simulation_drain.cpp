@@ -9,6 +9,8 @@ namespace {
 constexpr int rounds_max = 3000;
 constexpr int rounds_until_cut = 300;
 constexpr milliseconds round_time{60};
+/// What log_writer::look_for_space() writes.
+constexpr std::uint64_t look_for_space_octets = 64ULL * 1024;
 
 }  // namespace
 
@@ -83,14 +85,18 @@ void simulation::check_end() {
             "memory is not given back: " + std::to_string(node_->broker().memory_octets()));
     }
     // Closed files are rewritten when less than half of them lives; spares and the open file, each
-    // with what was written ahead, are kept.
+    // with what was written ahead, are kept. Looking for space on a full disk writes ahead, too.
     const auto& options = node_options_;
-    const std::uint64_t file = options.log.file_bytes + options.writer.ahead_bytes;
+    const std::uint64_t of_one = std::max(
+        options.log.file_bytes + options.writer.ahead_bytes, options.writer.spare_bytes_max);
+    const std::uint64_t looks = was_full_ ? look_for_space_octets : 0;
     const std::uint64_t most =
         2 * node_->log().live_bytes() +
-        file * (options.log.rewrite_files_min + 2) +
-        options.writer.spare_bytes_max * (options.writer.spares_max + 1);
+        (of_one + looks) * (options.log.rewrite_files_min + 2 + options.writer.spares_max);
     if (disk_->total_bytes() > most) {
+        for (const std::string& name : disk_->names()) {
+            note("    " + name + " " + std::to_string(disk_->content(name).size()));
+        }
         throw violation(
             "the disk holds " + std::to_string(disk_->total_bytes()) + " octets, of which " +
             std::to_string(node_->log().live_bytes()) + " live");

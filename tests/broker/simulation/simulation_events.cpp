@@ -31,14 +31,18 @@ void simulation::look(actor* by, const action* done) {
             seen.emplace_back(each.get(), std::move(one));
         }
     }
+    // First what the one sees who has caused it: it may close his channel at the end.
+    std::ranges::stable_partition(seen, [&](const auto& each) { return each.first == by; });
     const std::string* refusal = nullptr;
+    bool stops = false;
     for (const auto& [who, what] : seen) {
         if (what.what == sight::connection_closed) {
             note("client " + std::to_string(who->number()) + " is closed: " + what.text);
             if (!what.text.starts_with("320") && !what.text.starts_with("506")) {
                 throw violation("a connection was closed: " + what.text);
             }
-            model_.cut(who->number(), !what.text.starts_with("320"));
+            stops = stops || what.text.starts_with("320");
+            model_.cut(who->number(), !stops);
         }
         if (who == by && what.what == sight::channel_closed && !by->input_decided) {
             refusal = &what.text;
@@ -57,7 +61,9 @@ void simulation::look(actor* by, const action* done) {
         if (options_.traced && what.channel != 0) {
             note("    client " + std::to_string(who->number()) + " sees " + to_string(what));
         }
-        if (what.what != sight::connection_closed) {
+        if (stops) {
+            model_.glimpse(what);
+        } else if (what.what != sight::connection_closed) {
             model_.observe(who->number(), what);
         }
         who->saw(what);
