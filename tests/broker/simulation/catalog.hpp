@@ -30,7 +30,7 @@ inline constexpr std::array<queue_kind, 10> queue_kinds{
     {{.name = "plain", .takes_delayed = true},
      {.name = "other", .takes_delayed = true},
      {.name = "prio", .priorities = 3, .takes_delayed = true},
-     {.name = "single", .single_active = true},
+     {.name = "single", .single_active = true, .takes_delayed = true},
      {.name = "ttl", .ttl_ms = 400, .dead_letters = true, .takes_delayed = true},
      {.name = "short", .length_max = 6, .dead_letters = true},
      {.name = "dying", .dead_letters = true},

@@ -26,6 +26,7 @@ public:
         look_at_definitions();
         collect(false);
         probe();
+        give_delayed_ones_a_place();
         clock_.now += longer_than_any_delay;
         clock_.wall += longer_than_any_delay;
         node_.advance(clock_);
@@ -132,6 +133,24 @@ private:
             }
         }
         collect(false);
+    }
+
+    /// What waits shows only if there is a queue for it.
+    void give_delayed_ones_a_place() {
+        for (const exchange_kind* each : exchanges_) {
+            for (const queue_kind& queue : queue_kinds) {
+                if (each->delayed && queue.takes_delayed) {
+                    action what{.what = verb::declare_queue, .channel = 1};
+                    what.queue = queue.name;
+                    ask(what);
+                    found_.queues[what.queue];
+                    what.what = verb::bind;
+                    what.exchange = each->name;
+                    what.key = queue.name;
+                    ask(what);
+                }
+            }
+        }
     }
 
     dice chance_{1};

@@ -44,7 +44,8 @@ struct found_copy {
 
 /// What a broker holds, by observation.
 struct snapshot {
-    std::map<std::string, std::vector<found_copy>> queues;  ///< that exist
+    /// That exist, or that something waits for in a delayed exchange.
+    std::map<std::string, std::vector<found_copy>> queues;
     std::set<std::string> definitions;                      ///< names as the model has them
     friend bool operator==(const snapshot& a, const snapshot& b);
 };

@@ -165,7 +165,7 @@ void model::confirm_one(std::uint32_t message, bool is_taken) {
     if (!is_taken && !may_refuse) {
         throw violation("refused without need: " + tell(message));
     }
-    if (lasting) {
+    if (lasting && is_taken) {  // a refusal waits for nothing
         durable(of.event);
     }
 }

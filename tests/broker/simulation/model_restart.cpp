@@ -210,7 +210,7 @@ void model::compare_missing(const snapshot& found) const {
             found_, [&](const auto& pair) { return pair.first == each; });
         const bool may_have_died = (may_be & at_dead) != 0 && !found.queues.contains(std::string(dead_queue));
         const bool unroutable =
-            (may_be & in_line) != 0 &&
+            (may_be & in_line) != 0 && each->due_ms <= now_ms_ &&
             !found.definitions.contains(
                 binding_name(exchange_kinds[2].name, each->home->name, each->home->name));
         if (!is_found && each->lasting && (may_be & nowhere) == 0 && !may_have_died &&
