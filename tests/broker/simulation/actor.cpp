@@ -214,7 +214,14 @@ void actor::saw(const sighting& what) {
     }
     channel& on = channels_[what.channel];
     if (!on.live) {
-        return;  // it has been closed meanwhile
+        // It was about to be closed anyway, and perhaps to be opened again.
+        if (what.what == sight::channel_closed) {
+            const auto open = std::ranges::find_if(unsent, [&](const action& each) {
+                return each.channel == what.channel && each.what == verb::open_channel;
+            });
+            unsent.insert(open, {.what = verb::confirm_closed, .channel = what.channel});
+        }
+        return;
     }
     switch (what.what) {
         case sight::delivery:
@@ -275,16 +282,16 @@ void actor::finish() {
     }
 }
 
-void actor::consume_all(const model& world) {
+void actor::consume_all() {
     acknowledges = true;
     channels_[1].open = true;
     send({.what = verb::open_channel, .channel = 1});
     for (const queue_kind& each : queue_kinds) {
-        if (world.has_queue(each.name)) {
-            action what{.what = verb::consume, .channel = 1, .queue = std::string(each.name)};
-            what.tag = "all." + what.queue;
-            send(what);
-        }
+        action what{.what = verb::declare_queue, .channel = 1, .queue = std::string(each.name)};
+        send(what);
+        what.what = verb::consume;
+        what.tag = "all." + what.queue;
+        send(what);
     }
 }
 

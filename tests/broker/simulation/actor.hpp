@@ -48,7 +48,7 @@ public:
     /// Ends what it has begun: commits, acknowledges, takes nothing new.
     void finish();
     /// Consumes from everything that is there.
-    void consume_all(const model& world);
+    void consume_all();
     /// The broker has taken it in.
     void applied(const action& what);
     /// It has read that.

@@ -58,7 +58,6 @@ void model::apply(client_number who, const action& what, const std::string* refu
     reply.event = event_;
     if (on.closing) {
         if (what.what == verb::close_channel) {
-            on = {};
             on.replies.push_back(std::move(reply));
         }
         return;

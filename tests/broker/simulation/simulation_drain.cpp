@@ -27,7 +27,7 @@ void simulation::drain() {
         each->finish();
     }
     connect();
-    actors_.back()->consume_all(model_);
+    actors_.back()->consume_all();
     actor* const drainer = actors_.back().get();
     for (int round = 0; round < rounds_max; ++round) {
         carry();
