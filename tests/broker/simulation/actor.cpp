@@ -201,7 +201,9 @@ void actor::consume(dice& chance, channel& on, action what) {
 void actor::applied(const action& what) {
     channel& on = channels_[what.channel];
     if (what.what == verb::open_channel) {
-        on.live = true;
+        on.live = std::ranges::none_of(unsent, [&](const action& each) {
+            return each.channel == what.channel && each.what == verb::close_channel;
+        });
     } else if (what.what == verb::recover) {
         on.recovering = false;
         on.held.clear();

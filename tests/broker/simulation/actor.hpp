@@ -49,6 +49,7 @@ public:
     void finish();
     /// Consumes from everything that is there.
     void consume_all();
+    [[nodiscard]] bool consumes_all() const { return channels_[1].open; }
     /// The broker has taken it in.
     void applied(const action& what);
     /// It has read that.

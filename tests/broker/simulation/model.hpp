@@ -60,7 +60,7 @@ public:
     /// The broker has taken this in; `refusal`: and has closed the channel for it, with that text.
     void apply(client_number who, const action& what, const std::string* refusal);
     void observe(client_number who, const sighting& what);
-    /// A delivery of the event in which the broker stopped: who had what then, nobody can say.
+    /// A delivery of the event that ended its connection: it has come back, or not.
     void glimpse(const sighting& what);
     /// The connection is gone. Not counted: because the broker stops.
     void cut(client_number who, bool counted = true);
@@ -88,7 +88,7 @@ private:
     /// What a consumer in one of the two queues was told.
     struct history {
         bool delivered = false;
-        bool unsure = false;  ///< delivered, or not, when the broker stopped
+        bool unsure = false;  ///< was delivered, or not, when a connection ended
         event_number delivered_at = 0;  ///< first time with an ack to come; 0: never
         std::vector<std::pair<event_number, std::uint32_t>> counts{{0, 0}};
     };

@@ -2,6 +2,7 @@
 #include "tests/broker/simulation/model.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace lovage::broker::simulation {
 
@@ -93,6 +94,9 @@ void model::take(channel& on, octets queue, bool no_ack, const sighting& what) {
     check_flags(*found, told, what);
     set(*found, place);
     told.delivered = true;
+    if (std::exchange(told.unsure, false)) {
+        told.counts.emplace_back(event_, what.delivery_count);
+    }
     if (no_ack) {
         set(*found, nowhere);
     } else {
@@ -106,14 +110,20 @@ void model::take(channel& on, octets queue, bool no_ack, const sighting& what) {
 void model::glimpse(const sighting& what) {
     if (const auto known = publications_.find(what.message); known != publications_.end()) {
         for (const token_ptr& each : known->second.tokens) {
-            each->home_history.unsure = each->dead_history.unsure = true;
+            if (!each->held && each->now() != nowhere) {
+                each->home_history.unsure = each->dead_history.unsure = true;
+                set(*each, each->now() | nowhere);
+            }
         }
     }
 }
 
 void model::check_flags(const token& of, const history& told, const sighting& what) const {
+    if (told.unsure) {
+        return;
+    }
     const std::uint32_t count = told.counts.back().second;
-    if (what.redelivered != told.delivered && !told.unsure) {
+    if (what.redelivered != told.delivered) {
         throw violation(
             std::string(told.delivered ? "not marked as redelivered: " : "delivered first as ") +
             to_string(what) + "; " + tell(of));

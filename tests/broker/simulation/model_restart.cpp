@@ -157,6 +157,9 @@ void model::compare_flags(
     const history& told,
     const std::string& queue,
     const found_copy& copy) const {
+    if (told.unsure) {
+        return;
+    }
     const bool surely = told.delivered_at != 0 && told.delivered_at <= durable_;
     if (surely && !copy.seen.redelivered) {
         throw violation(
@@ -166,7 +169,7 @@ void model::compare_flags(
     // The mark says it of all up to an id: also of those that were passed over because others had
     // a higher priority, or because they had gone, which was not on disk yet.
     const bool stayed = possible(of) == at_home;
-    if (copy.seen.redelivered && !told.delivered && !told.unsure && stayed && kind_of(queue).priorities == 0) {
+    if (copy.seen.redelivered && !told.delivered && stayed && kind_of(queue).priorities == 0) {
         throw violation(
             "marked as redelivered in " + queue + ": " + to_string(copy.seen) + "; " + tell(of));
     }

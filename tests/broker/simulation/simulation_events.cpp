@@ -61,7 +61,7 @@ void simulation::look(actor* by, const action* done) {
         if (options_.traced && what.channel != 0) {
             note("    client " + std::to_string(who->number()) + " sees " + to_string(what));
         }
-        if (stops) {
+        if (stops || (who == by && done != nullptr && done->what == verb::close_connection)) {
             model_.glimpse(what);
         } else if (what.what != sight::connection_closed) {
             model_.observe(who->number(), what);
@@ -103,6 +103,12 @@ void simulation::cut(actor& gone) {
         ++event_, static_cast<std::uint64_t>(clock_.wall.time_since_epoch().count()));
     node_->disconnected(kept->id);
     model_.cut(kept->number());
+    // One of its channels may have got what another one has given back.
+    std::vector<sighting> too_late;
+    kept->reader.read(kept->output.view(), too_late);
+    for (const sighting& each : too_late) {
+        model_.glimpse(each);
+    }
     look(nullptr, nullptr);
     node_->end_event(event_);
     model_.durable(node_->durable_event());
