@@ -433,7 +433,12 @@ void model::time_passed() {
         }
     }
     std::erase_if(live_, [this](const token_ptr& each) {
-        return !each->held && each->now() == nowhere && each->past.back().since <= durable_;
+        const bool gone =
+            !each->held && each->now() == nowhere && each->past.back().since <= durable_;
+        if (gone) {
+            prune(*each);  // it must never be seen again
+        }
+        return gone;
     });
 }
 
