@@ -106,8 +106,8 @@ void actor::act(dice& chance, const model& world, std::uint32_t& next_message) {
 void actor::publish(dice& chance, action what, std::uint32_t& next_message) {
     what.what = verb::publish;
     what.message = next_message++;
-    what.size = chance.percent(manners_.large_percent) ? chance.below(large_body_max)
-                                                       : chance.below(80);
+    what.size =
+        chance.percent(manners_.large_percent) ? chance.below(large_body_max) : chance.below(80);
     what.persistent = !chance.percent(manners_.transient_percent);
     what.mandatory = chance.percent(20);
     what.priority = static_cast<std::uint8_t>(chance.percent(50) ? chance.below(6) : 0);
@@ -244,7 +244,9 @@ void actor::saw(const sighting& what) {
             const auto keep = unsent.begin() + (input_begun && handshake.empty() ? 1 : 0);
             unsent.erase(
                 std::remove_if(
-                    keep, unsent.end(), [&](const action& each) { return each.channel == what.channel; }),
+                    keep,
+                    unsent.end(),
+                    [&](const action& each) { return each.channel == what.channel; }),
                 unsent.end());
             on = {};
             send({.what = verb::confirm_closed, .channel = what.channel});

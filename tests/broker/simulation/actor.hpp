@@ -25,8 +25,8 @@ struct manners {
     unsigned publish_weight = 40;
     unsigned settle_weight = 30;
     unsigned define_weight = 4;
-    unsigned transactions_percent = 20;  ///< of channels
-    unsigned confirms_percent = 60;      ///< likewise
+    unsigned transactions_percent = 20;       ///< of channels
+    unsigned confirms_percent = 60;           ///< likewise
     std::size_t queues = queue_kinds.size();  ///< that are mostly published to
 };
 
@@ -64,15 +64,15 @@ public:
     bool input_begun = false;           ///< `input` belongs to the first one
     bool input_decided = false;         ///< it has been refused already
     bool reads = true;
-    bool half_sent = false;  ///< the rest of its input comes later
+    bool half_sent = false;     ///< the rest of its input comes later
     bool acknowledges = false;  ///< at once whatever it gets
 
 private:
     enum class mode : std::uint8_t { plain, confirms, transactions };
     struct channel {
         bool open = false;
-        bool live = false;             ///< the broker knows that it is open
-        bool recovering = false;       ///< what it holds will be taken back
+        bool live = false;        ///< the broker knows that it is open
+        bool recovering = false;  ///< what it holds will be taken back
         mode how = mode::plain;
         std::vector<std::uint64_t> held;
         std::vector<std::uint64_t> answered;  ///< in the transaction that is open

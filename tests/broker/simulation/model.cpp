@@ -319,7 +319,8 @@ void model::overflow(const queue_kind& queue, const token* newest) {
 void model::settle(channel& on, const action& what) {
     std::vector<std::uint64_t> tags;
     for (const auto& [tag, each] : on.held) {
-        if (!each.in_transaction && (tag == what.delivery || (what.multiple && tag < what.delivery))) {
+        if (!each.in_transaction &&
+            (tag == what.delivery || (what.multiple && tag < what.delivery))) {
             tags.push_back(tag);
         }
     }
@@ -427,8 +428,7 @@ void model::time_passed() {
             const bool bound = is_bound(exchange_kinds[2].name, each->home->name, each->home->name);
             set(*each, each->now() | (bound ? at_home : nowhere));
         }
-        if ((each->now() & at_home) != 0 && each->expires_ms != 0 &&
-            each->expires_ms <= now_ms_) {
+        if ((each->now() & at_home) != 0 && each->expires_ms != 0 && each->expires_ms <= now_ms_) {
             set(*each, each->now() | place_of_dead(*each));
         }
     }

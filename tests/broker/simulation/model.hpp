@@ -4,9 +4,9 @@
 // is thrown as a violation. After a crash, what a snapshot shows is compared and taken over.
 //
 // Places are sets of bits: a message that may have expired by now is at_home or at_dead until it is
-// seen. `past` keeps them back to the last event that is known to be on disk; a crash leaves a token
-// at one of these places, once. An event counts as durable when the node has synced it, or when a
-// later one was answered that waits for the disk.
+// seen. `past` keeps them back to the last event that is known to be on disk; a crash leaves a
+// token at one of these places, once. An event counts as durable when the node has synced it, or
+// when a later one was answered that waits for the disk.
 #pragma once
 
 #include "tests/broker/simulation/catalog.hpp"
@@ -46,7 +46,7 @@ struct found_copy {
 struct snapshot {
     /// That exist, or that something waits for in a delayed exchange.
     std::map<std::string, std::vector<found_copy>> queues;
-    std::set<std::string> definitions;                      ///< names as the model has them
+    std::set<std::string> definitions;  ///< names as the model has them
     friend bool operator==(const snapshot& a, const snapshot& b);
 };
 
@@ -88,7 +88,7 @@ private:
     /// What a consumer in one of the two queues was told.
     struct history {
         bool delivered = false;
-        bool unsure = false;  ///< was delivered, or not, when a connection ended
+        bool unsure = false;            ///< was delivered, or not, when a connection ended
         event_number delivered_at = 0;  ///< first time with an ack to come; 0: never
         std::vector<std::pair<event_number, std::uint32_t>> counts{{0, 0}};
     };
@@ -172,7 +172,8 @@ private:
     void time_passed();
     [[nodiscard]] places place_of_dead(const token& of) const;
     [[nodiscard]] places place_in(const token& of, octets queue) const;
-    [[nodiscard]] std::pair<std::size_t, std::size_t> ready(octets queue, event_number before) const;
+    [[nodiscard]] std::pair<std::size_t, std::size_t> ready(octets queue, event_number before)
+        const;
     // model_observe.cpp: what they see
     channel& channel_of(client_number who, const sighting& what);
     void take(channel& on, octets queue, bool no_ack, const sighting& what);
@@ -188,7 +189,11 @@ private:
     [[nodiscard]] places possible(const token& of) const;
     void compare_definitions(const snapshot& found);
     void compare_copy(const std::string& queue, const found_copy& copy);
-    void compare_flags(const token& of, const history& told, const std::string& queue, const found_copy& copy) const;
+    void compare_flags(
+        const token& of,
+        const history& told,
+        const std::string& queue,
+        const found_copy& copy) const;
     void compare_order(const std::string& queue, const std::vector<found_copy>& copies) const;
     void compare_missing(const snapshot& found) const;
 

@@ -187,8 +187,8 @@ void model::answered(channel& on, const sighting& what) {
     const expected_reply reply = std::move(on.replies.front());
     on.replies.pop_front();
     const verb asked = reply.to.what;
-    const bool counts = what.what == sight::declared || what.what == sight::deleted ||
-                        what.what == sight::purged;
+    const bool counts =
+        what.what == sight::declared || what.what == sight::deleted || what.what == sight::purged;
     const bool expected = asked == verb::declare_queue || asked == verb::look_at_queue ||
                           asked == verb::delete_queue || asked == verb::purge;
     const bool got = what.what == sight::got || what.what == sight::got_nothing;
@@ -227,12 +227,12 @@ void model::check_order() const {
             continue;
         }
         for (const token_ptr& each : live_) {
-            const bool before = each->priority != what->priority
-                                    ? each->priority > what->priority
-                                    : each->order < what->order;
+            const bool before = each->priority != what->priority ? each->priority > what->priority
+                                                                 : each->order < what->order;
             if (each->home == what->home && before && each->now() == at_home && !each->held &&
                 each->due_ms == 0) {
-                throw violation("delivered out of order: " + tell(*what) + " before " + tell(*each));
+                throw violation(
+                    "delivered out of order: " + tell(*what) + " before " + tell(*each));
             }
         }
     }

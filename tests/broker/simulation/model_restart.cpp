@@ -128,8 +128,8 @@ void model::compare_copy(const std::string& queue, const found_copy& copy) {
         if (each->home->name != home || !each->lasting || (possible(*each) & place) == 0) {
             continue;
         }
-        const auto already = std::ranges::count(
-            found_, each, [](const auto& pair) { return pair.first; });
+        const auto already =
+            std::ranges::count(found_, each, [](const auto& pair) { return pair.first; });
         // What falls due at the moment of a crash may come twice.
         const bool may_be_two = each->due_ms != 0 && (possible(*each) & in_line) != 0 &&
                                 (possible(*each) & ~(in_line | nowhere)) != 0;
@@ -177,8 +177,7 @@ void model::compare_flags(
     for (const auto& [since, count] : told.counts) {
         fewest = since <= durable_ ? count : fewest;
     }
-    if (copy.seen.delivery_count < fewest ||
-        copy.seen.delivery_count > told.counts.back().second) {
+    if (copy.seen.delivery_count < fewest || copy.seen.delivery_count > told.counts.back().second) {
         throw violation(
             "delivery count in " + queue + ": " + to_string(copy.seen) + " instead of " +
             std::to_string(fewest) + " to " + std::to_string(told.counts.back().second) + "; " +
@@ -196,9 +195,9 @@ void model::compare_order(const std::string& queue, const std::vector<found_copy
             if (each->home->name != queue || each->due_ms != 0) {
                 continue;
             }
-            if (last != nullptr && (last->priority < each->priority ||
-                                    (last->priority == each->priority &&
-                                     last->order > each->order))) {
+            if (last != nullptr &&
+                (last->priority < each->priority ||
+                 (last->priority == each->priority && last->order > each->order))) {
                 throw violation(
                     "found in another order in " + queue + ": " + tell(*last) + " before " +
                     tell(*each));
@@ -211,13 +210,13 @@ void model::compare_order(const std::string& queue, const std::vector<found_copy
 void model::compare_missing(const snapshot& found) const {
     for (const token_ptr& each : live_) {
         const places may_be = possible(*each);
-        const bool is_found = std::ranges::any_of(
-            found_, [&](const auto& pair) { return pair.first == each; });
-        const bool may_have_died = (may_be & at_dead) != 0 && !found.queues.contains(std::string(dead_queue));
-        const bool unroutable =
-            (may_be & in_line) != 0 && each->due_ms <= now_ms_ &&
-            !found.definitions.contains(
-                binding_name(exchange_kinds[2].name, each->home->name, each->home->name));
+        const bool is_found =
+            std::ranges::any_of(found_, [&](const auto& pair) { return pair.first == each; });
+        const bool may_have_died =
+            (may_be & at_dead) != 0 && !found.queues.contains(std::string(dead_queue));
+        const bool unroutable = (may_be & in_line) != 0 && each->due_ms <= now_ms_ &&
+                                !found.definitions.contains(binding_name(
+                                    exchange_kinds[2].name, each->home->name, each->home->name));
         if (!is_found && each->lasting && (may_be & nowhere) == 0 && !may_have_died &&
             !unroutable) {
             throw violation("lost: " + tell(*each));

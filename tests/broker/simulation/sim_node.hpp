@@ -1,7 +1,8 @@
 // A broker without its edges: engine, journal, log, writer and recovery as broker/server/node.cpp
 // puts them together, on a disk and a clock in memory and in one thread. What disk threads do is a
 // job here: it is run and reported later, when the simulation lets work() happen, so a crash finds
-// jobs in every state. Called by the simulation and by inspect(); does not decide what happens when.
+// jobs in every state. Called by the simulation and by inspect(); does not decide what happens
+// when.
 #pragma once
 
 #include "broker/core/engine.hpp"

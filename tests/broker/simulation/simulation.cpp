@@ -8,7 +8,7 @@ namespace {
 constexpr std::size_t steps_min = 200;
 constexpr std::size_t steps_spread = 500;
 constexpr std::size_t unsent_max = 6;
-constexpr std::size_t trace_max = 120;
+constexpr std::size_t trace_max = 400;
 
 clock_reading start_of_time() {
     return {time_point{std::chrono::hours{1}}, wall_time{milliseconds{1'700'000'000'000}}};

@@ -28,7 +28,7 @@ struct play_result {
     std::size_t steps = 0;
     std::size_t crashes = 0;
     std::size_t refused_starts = 0;
-    std::size_t messages = 0;   ///< seen by clients
+    std::size_t messages = 0;  ///< seen by clients
     std::size_t published = 0;
 };
 
@@ -75,7 +75,8 @@ private:
     clock_reading clock_;
     std::unique_ptr<fake_disk> disk_;
     std::vector<std::unique_ptr<actor>> actors_;
-    std::unique_ptr<sim_node> node_;  // before the actors, whose output it writes to, ends it
+    std::unique_ptr<sim_node> node_;     // before the actors, whose output it writes to, ends it
+    std::vector<connection_id> closed_;  // by the broker; their clients are to go
     model model_;
     event_number event_ = 0;
     client_number next_client_ = 1;

@@ -56,6 +56,7 @@ void simulation::go_down(bool power_fails) {
     note(power_fails ? "the power fails" : "the broker is killed");
     node_.reset();
     actors_.clear();
+    closed_.clear();
     ++result_.crashes;
     if (power_fails) {
         const auto survive = static_cast<unsigned>(chance_.below(101));
@@ -103,7 +104,8 @@ void simulation::start_again() {
         for (const auto& [name, copies] : found.queues) {
             std::string text = "    found in " + name + ":";
             for (const found_copy& each : copies) {
-                text += " #" + std::to_string(each.seen.message) + (each.seen.redelivered ? "r" : "") + (each.late ? "late" : "");
+                text += " #" + std::to_string(each.seen.message) +
+                        (each.seen.redelivered ? "r" : "") + (each.late ? "late" : "");
             }
             note(text);
         }
@@ -112,8 +114,7 @@ void simulation::start_again() {
     if (chance_.percent(10) && !(inspect(*disk_, node_options_, clock_) == found)) {
         throw violation("a second recovery finds something else");
     }
-    model_.begin(
-        ++event_, static_cast<std::uint64_t>(clock_.wall.time_since_epoch().count()));
+    model_.begin(++event_, static_cast<std::uint64_t>(clock_.wall.time_since_epoch().count()));
     model_.restarted(found);
     node_->end_event(event_);
     advance(milliseconds{0});

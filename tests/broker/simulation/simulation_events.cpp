@@ -2,6 +2,7 @@
 #include "tests/broker/simulation/simulation.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace lovage::broker::simulation {
 
@@ -11,8 +12,7 @@ actor* simulation::find(connection_id id) {
 }
 
 void simulation::event(actor* by, const std::function<const action*()>& what) {
-    model_.begin(
-        ++event_, static_cast<std::uint64_t>(clock_.wall.time_since_epoch().count()));
+    model_.begin(++event_, static_cast<std::uint64_t>(clock_.wall.time_since_epoch().count()));
     const action* done = what();
     look(by, done);
     node_->end_event(event_);
@@ -43,6 +43,8 @@ void simulation::look(actor* by, const action* done) {
             }
             stops = stops || what.text.starts_with("320");
             model_.cut(who->number(), !stops);
+            closed_.push_back(who->id);
+            done = who == by ? nullptr : done;
         }
         if (who == by && what.what == sight::channel_closed && !by->input_decided) {
             refusal = &what.text;
@@ -96,11 +98,11 @@ void simulation::connect() {
 
 void simulation::cut(actor& gone) {
     note("client " + std::to_string(gone.number()) + " is cut");
-    const auto place = std::ranges::find(actors_, &gone, [](const auto& each) { return each.get(); });
+    const auto place =
+        std::ranges::find(actors_, &gone, [](const auto& each) { return each.get(); });
     const std::unique_ptr<actor> kept = std::move(*place);
     actors_.erase(place);
-    model_.begin(
-        ++event_, static_cast<std::uint64_t>(clock_.wall.time_since_epoch().count()));
+    model_.begin(++event_, static_cast<std::uint64_t>(clock_.wall.time_since_epoch().count()));
     node_->disconnected(kept->id);
     model_.cut(kept->number());
     // One of its channels may have got what another one has given back.
@@ -117,6 +119,9 @@ void simulation::cut(actor& gone) {
 
 void simulation::drop_closed() {
     for (const connection_id id : node_->take_closed()) {
+        closed_.push_back(id);
+    }
+    for (const connection_id id : std::exchange(closed_, {})) {
         if (actor* gone = find(id); gone != nullptr) {
             cut(*gone);
         }
@@ -140,6 +145,7 @@ void simulation::take_output(actor& of) {
 
 /// Octets go both ways until nothing moves any more.
 void simulation::carry() {
+    drop_closed();
     for (bool again = true; again && !node_->dead();) {
         again = false;
         for (std::size_t i = 0; i < actors_.size(); ++i) {
@@ -178,7 +184,7 @@ bool simulation::feed(actor& from) {
         from.input.erase(0, used);
         const bool all = from.input.empty();
         return all && from.handshake.empty() && !from.input_decided ? &from.unsent.front()
-                                                                      : nullptr;
+                                                                    : nullptr;
     });
     from.half_sent = half;
     if (!from.input.empty()) {

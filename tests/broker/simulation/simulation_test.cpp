@@ -52,10 +52,9 @@ TEST(Simulation, NothingIsLostDoubledOrDamagedWhateverFails) {
         sum.messages += result.messages;
         sum.published += result.published;
     }
-    std::cout << "seeds " << first << " to " << first + seeds - 1 << ": " << sum.steps
-              << " steps, " << sum.crashes << " crashes, " << sum.refused_starts
-              << " starts refused, " << sum.published << " messages published, " << sum.messages
-              << " seen\n";
+    std::cout << "seeds " << first << " to " << first + seeds - 1 << ": " << sum.steps << " steps, "
+              << sum.crashes << " crashes, " << sum.refused_starts << " starts refused, "
+              << sum.published << " messages published, " << sum.messages << " seen\n";
 }
 
 /// The first seed that finds it; 0: none does.

@@ -17,16 +17,51 @@ namespace {
 constexpr std::size_t frame_max = 4096;
 constexpr std::size_t body_head = 8;  // number and checksum
 constexpr std::array<octets, 27> verb_names{
-    "plumbing",     "open_channel",     "close_channel",   "confirm_closed", "close_connection",
-    "declare",      "look_at_queue",    "delete_queue",    "purge",          "declare_exchange",
-    "look_at_exch", "delete_exchange",  "bind",            "unbind",         "select_confirms",
-    "select_tx",    "commit",           "roll_back",       "publish",        "qos",
-    "consume",      "cancel",           "get",             "ack",            "nack",
-    "reject",       "recover"};
+    "plumbing",
+    "open_channel",
+    "close_channel",
+    "confirm_closed",
+    "close_connection",
+    "declare",
+    "look_at_queue",
+    "delete_queue",
+    "purge",
+    "declare_exchange",
+    "look_at_exch",
+    "delete_exchange",
+    "bind",
+    "unbind",
+    "select_confirms",
+    "select_tx",
+    "commit",
+    "roll_back",
+    "publish",
+    "qos",
+    "consume",
+    "cancel",
+    "get",
+    "ack",
+    "nack",
+    "reject",
+    "recover"};
 constexpr std::array<octets, 17> sight_names{
-    "reply",     "delivery", "got",       "got_nothing",    "confirmed",         "refused",
-    "returned",  "declared", "deleted",   "purged",         "committed",         "cancelled",
-    "ch_closed", "closed",   "blocked",   "damaged",        ""};
+    "reply",
+    "delivery",
+    "got",
+    "got_nothing",
+    "confirmed",
+    "refused",
+    "returned",
+    "declared",
+    "deleted",
+    "purged",
+    "committed",
+    "cancelled",
+    "ch_closed",
+    "closed",
+    "blocked",
+    "damaged",
+    ""};
 
 template <class Method>
 std::string as_frame(std::uint16_t channel, const Method& what) {
@@ -294,11 +329,9 @@ std::string encoded(const action& what) {
         case verb::consume: return consume_frames(what);
         case verb::cancel: return as_frame(channel, amqp::basic::cancel{what.tag, false});
         case verb::get: return as_frame(channel, amqp::basic::get{0, what.queue, what.no_ack});
-        case verb::ack:
-            return as_frame(channel, amqp::basic::ack{what.delivery, what.multiple});
+        case verb::ack: return as_frame(channel, amqp::basic::ack{what.delivery, what.multiple});
         case verb::nack:
-            return as_frame(
-                channel, amqp::basic::nack{what.delivery, what.multiple, what.requeue});
+            return as_frame(channel, amqp::basic::nack{what.delivery, what.multiple, what.requeue});
         case verb::reject:
             return as_frame(channel, amqp::basic::reject{what.delivery, what.requeue});
         case verb::recover: return as_frame(channel, amqp::basic::recover{true});
@@ -347,10 +380,7 @@ void output_reader::read(octets output, std::vector<sighting>& into) {
     parsed_ = output.size();
 }
 
-void output_reader::on_method(
-    std::uint16_t channel,
-    octets payload,
-    std::vector<sighting>& into) {
+void output_reader::on_method(std::uint16_t channel, octets payload, std::vector<sighting>& into) {
     amqp::method_id id;
     amqp::method method;
     if (open_ || amqp::read_method(payload, id, method) != amqp::method_error::none) {
@@ -380,10 +410,7 @@ void output_reader::on_method(
     body_.clear();
 }
 
-void output_reader::on_content(
-    std::uint8_t type,
-    octets payload,
-    std::vector<sighting>& into) {
+void output_reader::on_content(std::uint8_t type, octets payload, std::vector<sighting>& into) {
     amqp::content_header header;
     if (!open_ || has_header_ != (type == 3)) {
         into.push_back({.what = sight::damaged, .text = "content of nothing"});
