@@ -31,6 +31,7 @@ void model::observe(client_number who, const sighting& what) {
             release(on, true);
             on = {};
             on.closing = true;
+            time_passed();  // what comes back late expires at once
             return;
         }
         default: break;
