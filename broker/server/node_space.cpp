@@ -1,6 +1,5 @@
 // node: how much the log can still take, and when publishers have to wait for the disk.
 #include "broker/server/node.hpp"
-
 #include "framework/base/log.hpp"
 
 #include <boost/asio/post.hpp>
@@ -34,7 +33,8 @@ void node::feed_segments() {
         return;
     }
     // What the log needs to free space comes first; messages can wait in memory.
-    const std::uint64_t left = disk_room_left() - std::min(disk_room_left(), sealed->content.size());
+    const std::uint64_t left =
+        disk_room_left() - std::min(disk_room_left(), sealed->content.size());
     if (disk_is_crowded() || left < files_left_min * options_.log_file_octets) {
         boost::asio::post(io_, [this, number = sealed->number] {
             engine_->segment_written(number, false, read_clocks());

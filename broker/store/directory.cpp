@@ -73,6 +73,17 @@ error_code write_marker(disk& files, const std::string& name, const std::string&
     return error;
 }
 
+/// After a kill what is read may never have been synced, and the logs are nothing without it.
+error_code sync_marker(disk& files) {
+    const auto opened = files.open(marker_name, disk::open_mode::existing);
+    if (!opened) {
+        return opened.error();
+    }
+    const error_code error = files.sync(*opened);
+    files.close(*opened);
+    return error ? error : files.sync_directory();
+}
+
 error_code take_lock(disk& files, std::string& problem) {
     std::string holder;
     const error_code error = files.lock(lock_name, holder);
@@ -177,6 +188,12 @@ disk::result<marker> claim_directory(disk& files, std::uint64_t new_salt, std::s
                       std::to_string(found->version) + ", this broker supports up to " +
                       std::to_string(format_version) + "; run the newer broker";
             return error_code{errc::newer_version};
+        }
+        if (found && empty) {
+            if (const error_code error = sync_marker(files)) {
+                problem = std::string{"cannot sync "} + marker_name + ": " + error.message();
+                return error;
+            }
         }
         if (found) {
             return *found;

@@ -53,6 +53,25 @@ TEST(DataDirectory, EmptyOneIsMarkedWithTheGivenSaltAndKeepsIt) {
     EXPECT_EQ(disk.content(marker_name), "lovage-store 2 000000000000002a\n");
 }
 
+TEST(DataDirectory, MarkerThatAKillLeftUnsyncedIsOnDiskBeforeLogsDependOnIt) {
+    fake_disk disk;
+    disk.power_off_at(2);  // created and written, neither it nor its name synced
+    std::string problem;
+    ASSERT_TRUE(claim_directory(disk, 42, problem).has_error());
+    disk.after_kill();
+    small_broker second{disk, small_options{}};
+    ASSERT_TRUE(second.start()) << second.problem();
+    const queue_id queue = second.declare("q");
+    second.publish({queue}, "confirmed");
+    ASSERT_TRUE(second.commit());
+
+    const auto left = disk.after_power_loss([] { return false; });
+
+    small_broker third{*left, small_options{}};
+    ASSERT_TRUE(third.start()) << third.problem();
+    EXPECT_EQ(third.state(), second.state());
+}
+
 TEST(DataDirectory, OneWithOtherFilesAndNoMarkerIsRefusedUntouched) {
     fake_disk disk;
     disk.set_content("passwd", "root");

@@ -68,8 +68,13 @@ std::unique_ptr<fake_disk> fake_disk::after_power_loss(const chooser& survives) 
 void fake_disk::after_kill() {
     handles_.clear();
     locked_ = false;
+    clear_faults();
+}
+
+void fake_disk::clear_faults() {
     power_off_.reset();
     failures_.clear();
+    failing_read_.reset();
 }
 
 std::uint64_t fake_disk::total_bytes() const {
@@ -130,6 +135,10 @@ disk::result<std::size_t> fake_disk::read(
     char* into,
     std::size_t count) {
     const std::string& content = handles_.at(from)->current;
+    if (failing_read_ == reads_++) {
+        failing_read_.reset();
+        return system_error(boost::system::errc::io_error);
+    }
     if (offset >= content.size()) {
         return std::size_t{0};
     }

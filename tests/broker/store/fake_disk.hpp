@@ -25,6 +25,10 @@ public:
     void power_off_at(std::size_t call) { power_off_ = call; }
     /// This one call fails with `error`; a write does its first half.
     void fail_at(std::size_t call, error_code error) { failures_[call] = error; }
+    /// The read after that many more fails, once.
+    void fail_read(std::size_t reads) { failing_read_ = reads_ + reads; }
+    /// No call fails any more, but for lack of space.
+    void clear_faults();
     /// Writes that make the files longer than this in sum fail with no_space_on_device.
     void set_capacity(std::optional<std::uint64_t> bytes) { capacity_ = bytes; }
     /// As a quota: the capacity is not seen by space().
@@ -97,6 +101,8 @@ private:
     std::vector<std::string> trace_;
     std::optional<std::size_t> power_off_;
     std::map<std::size_t, error_code> failures_;
+    std::size_t reads_ = 0;
+    std::optional<std::size_t> failing_read_;
     std::optional<std::uint64_t> capacity_;
     bool capacity_hidden_ = false;
     bool ignore_syncs_ = false;
