@@ -134,9 +134,11 @@ void delay_line::page_out(page_builder& into, std::uint64_t keep) {
     }
     std::uint64_t room = into.room();
     std::size_t begin = waiting_.size();
-    while (begin > first && room > memory_of(*waiting_[begin - 1].body)) {
+    bool alone = into.empty();  // one message goes, however large
+    while (begin > first &&
+           (std::exchange(alone, false) || room > memory_of(*waiting_[begin - 1].body))) {
         --begin;
-        room -= memory_of(*waiting_[begin].body);
+        room -= std::min(room, memory_of(*waiting_[begin].body));
     }
     into.begin(nullptr, this, 0);
     for (const bool logged : {true, false}) {

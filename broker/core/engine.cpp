@@ -245,6 +245,13 @@ void engine::update_memory_alarm() {
     const auto used = static_cast<double>(memory_octets());
     if (memory_alarm_ ? used < alarm_ends_at * limit : used > limit) {
         memory_alarm_ = !memory_alarm_;
+        for (const auto& [name, home] : vhosts_) {
+            for (const auto& [queue_name, each] : home->queues()) {
+                if (!memory_alarm_ && each->ready().has_pages()) {
+                    schedule(*each);  // it may have waited for memory
+                }
+            }
+        }
         const octets state = memory_alarm_ ? "on" : "off";
         log(log_level::warning,
             format_log_line("memory_alarm", {{"state", state}, {"octets", memory_octets()}}));

@@ -62,7 +62,7 @@ struct engine_options {
     /// Dead letters that one event sends on; the rest waits for the next, because clients can make
     /// one message die in every order of all their queues.
     std::size_t dead_letters_per_event = 10'000;
-    /// Expired messages that one event takes out of the middle of queues; as above.
+    /// Messages that one event drops because they have expired or are too many; as above.
     std::size_t expired_per_event = 10'000;
     /// Delayed messages that one event routes; the rest waits for the next.
     std::size_t due_messages_per_event = 10'000;
@@ -238,8 +238,9 @@ public:
     void queue_restored(queue& what) { restored_queues_[what.id()] = &what; }
     void delay_line_restored(delay_line& what);
     [[nodiscard]] queue* find_restored_queue(queue_id id) const;
-    /// After its queue or line, before messages. False if that is not there.
-    bool restore_page(page_facts found, journal_location where);
+    /// After its queue or line, before messages; `stored` messages lie in its place. False if the
+    /// queue is not there.
+    bool restore_page(page_facts found, std::uint32_t stored, journal_location where);
     /// Ids must grow from call to call; the queues must be there.
     void restore_message(const found_message& found);
     /// False if that version's value means nothing to this one.
@@ -388,7 +389,10 @@ public:
     [[nodiscard]] bool publishes_wait(const connection& from) const;
     /// Why, in RabbitMQ's words.
     [[nodiscard]] octets alarm_reason() const;
-    /// Expired messages that may yet be taken out of the middle of queues in this event.
+    [[nodiscard]] bool memory_is_short() const {
+        return memory_alarm_ || memory_octets() > options_.memory_octets_max;
+    }
+    /// Expired and superfluous messages that queues may yet drop in this event.
     [[nodiscard]] std::size_t& expired_left() { return expired_left_; }
     /// A message has died too often; one line of the log an event.
     void note_dropped_dead_letter(const std::string& queue_name);
@@ -468,7 +472,7 @@ private:
     bool dead_letter_dropped_ = false;                          // in this event
     std::size_t dead_letters_left_ = 0;                         // that this event may send on
     bool dead_letters_wait_ = false;                            // more than an event may send on
-    std::size_t expired_left_ = 0;  // that this event may take out of the middle
+    std::size_t expired_left_ = 0;                              // that this event may drop
     std::uint64_t memory_octets_ = 0;
     std::uint64_t dedup_octets_ = 0;
     std::uint64_t definition_octets_ = 0;

@@ -14,6 +14,7 @@ void engine::expire_messages() {
         expiries_.erase(expiries_.begin());
         due.expiry_scheduled_ms.reset();
         due.drop_expired();
+        schedule(due);
         expiry_changed(due);
     }
 }

@@ -112,6 +112,7 @@ void page_line::insert(page& added) {
     count_ += added.waiting();
     body_octets_ += added.waiting_octets();
     const page_facts& facts = added.facts();
+    last_id_ = std::max(last_id_, facts.last_id);
     if (oldest_ms_) {
         oldest_ms_ = std::min(*oldest_ms_, facts.oldest_ms);
     }

@@ -96,6 +96,8 @@ public:
     void came(std::uint32_t index, std::uint64_t body_octets, bool in_order);
     /// The cursor goes back: that one is on disk alone again.
     void went(std::uint32_t index, std::uint64_t body_octets, page_key key);
+    /// One in memory has left its line before its turn.
+    void left(std::uint32_t index) { away_.add(index); }
     /// One in memory is wanted no more.
     void died(std::uint32_t index, std::uint64_t body_octets);
     /// One that was never read back is wanted no more.
@@ -109,6 +111,7 @@ public:
     delay_line* in_line = nullptr;
     bool in_journal = false;  ///< all its messages are, or none
     bool unreadable = false;
+    std::uint32_t stored = 0;  ///< messages in its place, dead ones too
     journal_location location;
     // The cursor.
     std::uint32_t next_index = 0;
@@ -136,6 +139,8 @@ public:
         return order_.size() < 2 ? no_key : std::next(order_.begin())->first;
     }
     /// Bounds over all pages; no_expiration if there is none.
+    /// No message of its pages has a higher id.
+    [[nodiscard]] message_id last_id() const { return last_id_; }
     [[nodiscard]] std::uint64_t oldest_ms() const;
     [[nodiscard]] std::uint64_t first_expiry_ms() const;
 
@@ -154,6 +159,7 @@ private:
     std::set<std::pair<page_key, page*>> order_;
     std::size_t count_ = 0;
     std::uint64_t body_octets_ = 0;
+    message_id last_id_ = 0;
     // Found again when somebody asks, because few do.
     mutable std::optional<std::uint64_t> oldest_ms_ = message::no_expiration;
     mutable std::optional<std::uint64_t> first_expiry_ms_ = message::no_expiration;

@@ -47,8 +47,9 @@ public:
     virtual void begin_page(page_id id, queue_id of) = 0;
     virtual void add(const paged_message& what) = 0;
     virtual page_place end_page() = 0;
-    /// The segment is whole: the driver writes it. Only one at a time.
-    virtual void seal() = 0;
+    /// The segment is whole: the driver writes it. Only one at a time. `lasting`: the journal will
+    /// refer to it, so it has to be safe on disk first. `frees`: older segments go by it.
+    virtual void seal(bool lasting, bool frees) = 0;
 
     /// Reads on from `offset` within the page, which moves behind what was taken, until about
     /// `octets` are read, at least one message, or `take` wants no more. What is wrong, in words;

@@ -111,6 +111,8 @@ std::vector<queued_message> pager::visit(
                     } else {
                         facts.note_times(*item.body);
                     }
+                } else if (!what.is_dead(found.index)) {
+                    facts.note_times(*make(found, what).body);  // it may wait again
                 }
                 return true;
             });
@@ -191,10 +193,11 @@ void pager::forget(const delay_line& gone) {
     forget(gone, &page::in_line);
 }
 
-page& pager::restore(page_facts found, journal_location where) {
+page& pager::restore(page_facts found, std::uint32_t stored, journal_location where) {
     auto made = std::make_unique<page>(std::move(found));
     page& kept = *made;
     kept.in_journal = true;
+    kept.stored = stored;
     kept.location = where;
     kept.all_wait();
     next_page_id_ = std::max(next_page_id_, kept.id() + 1);

@@ -55,7 +55,7 @@ public:
     // For the engine.
 
     /// As the journal has it; the caller puts it into its line.
-    page& restore(page_facts found, journal_location where);
+    page& restore(page_facts found, std::uint32_t stored, journal_location where);
     void restore_next_id(page_id next) { next_page_id_ = std::max(next_page_id_, next); }
     /// Starts a segment if messages take too much memory.
     void page_out();
@@ -65,6 +65,8 @@ public:
     void compact();
     /// Writes the records of pages that lie in that file of the log again.
     void rewrite(std::uint64_t file);
+    /// A segment is on its way to the disk.
+    [[nodiscard]] bool writing() const { return in_flight_ != 0; }
     /// Memory is short and a segment under way will free some.
     [[nodiscard]] bool behind() const;
     [[nodiscard]] std::size_t page_count() const { return pages_.size(); }
@@ -81,6 +83,7 @@ private:
         std::unique_ptr<page> made;  ///< null: a copy of that page
         page_id copied = 0;
         page_place place;
+        std::uint32_t stored = 0;     ///< messages that were copied
         std::vector<message_id> ids;  ///< by index
     };
 
@@ -92,7 +95,8 @@ private:
     void record(page& what, std::span<const message_id> moved);
     void bury(page& gone);
     void drop_segment_use(std::uint64_t segment);
-    [[nodiscard]] bool copy(page& what);
+    [[nodiscard]] std::uint64_t used() const;
+    void copy(page& what);
     void take_over(pending_page& what, std::uint64_t segment);
     void seal();
     [[nodiscard]] journal& log() const;
@@ -118,6 +122,7 @@ public:
 
     /// The segment holds as much as one should.
     [[nodiscard]] bool full() const { return room() == 0; }
+    [[nodiscard]] bool empty() const { return owner_.store_->open_octets() == 0; }
     /// How much may be added.
     [[nodiscard]] std::uint64_t room() const;
     /// Of whom the next messages are. One of the two.

@@ -14,6 +14,8 @@ namespace {
 constexpr std::uint64_t worth_a_segment = 128;
 constexpr milliseconds full_disk_pause{1000};
 constexpr milliseconds compaction_pause{100};
+/// Of a segment's size: as much has to be gained.
+constexpr std::uint64_t worth_compacting = 32;
 /// What one compaction copies at most.
 constexpr std::uint64_t compacted_octets_max = 2 * 1024 * 1024;
 
@@ -44,22 +46,28 @@ std::vector<candidate> candidates_in(const engine& owner) {
 
 }  // namespace
 
+/// What paging can make less: the pages themselves are what it makes more.
+std::uint64_t pager::used() const {
+    const std::uint64_t held = owner_.held_octets();
+    return held - std::min(held, pages_.size() * page_footprint);
+}
+
 bool pager::behind() const {
     const auto limit = owner_.options().window_octets_max;
-    return in_flight_ != 0 && owner_.held_octets() > limit + limit / 2;
+    return in_flight_ != 0 && used() > limit + limit / 2;
 }
 
 void pager::page_out() {
     const std::uint64_t limit = owner_.options().window_octets_max;
-    const std::uint64_t used = owner_.held_octets();
     if (store_ == nullptr || in_flight_ != 0) {
         return;
     }
-    if (used <= (paging_ ? limit / 2 : limit)) {
+    again_at_octets_ = std::min(again_at_octets_, used() + limit / 8);
+    if (used() <= (paging_ ? limit / 2 : limit)) {
         paging_ = false;
         return;
     }
-    if (used < again_at_octets_ || (retry_at_ && owner_.now() < *retry_at_)) {
+    if (used() < again_at_octets_ || (retry_at_ && owner_.now() < *retry_at_)) {
         return;
     }
     paging_ = true;
@@ -70,7 +78,7 @@ void pager::page_out() {
     const std::uint64_t target = limit / 2;
     page_builder into{*this};
     for (const candidate& each : all) {
-        if (into.full() || owner_.held_octets() < target + into.freed() || each.octets <= keep) {
+        if (into.full() || used() < target + into.freed() || each.octets <= keep) {
             break;
         }
         if (each.of_queue != nullptr) {
@@ -84,15 +92,19 @@ void pager::page_out() {
         seal();
     }
     // What is left is in use; it must not be looked through in every event.
-    again_at_octets_ = pending_.empty() || into.freed() < limit / worth_a_segment
-                           ? owner_.held_octets() + limit / 8
-                           : 0;
+    again_at_octets_ =
+        pending_.empty() || into.freed() < limit / worth_a_segment ? used() + limit / 8 : 0;
     paging_ = !pending_.empty();
 }
 
 void pager::seal() {
     in_flight_ = store_->building();
-    store_->seal();
+    const bool lasting = std::ranges::any_of(pending_, [this](const pending_page& each) {
+        return each.made ? each.made->in_journal : pages_.at(each.copied)->in_journal;
+    });
+    const bool frees = std::ranges::none_of(
+        pending_, [](const pending_page& each) { return each.made != nullptr; });
+    store_->seal(lasting, frees);
 }
 
 void pager::segment_written(std::uint64_t number, bool there) {
@@ -122,6 +134,7 @@ void pager::take_over(pending_page& what, std::uint64_t segment) {
         const std::uint64_t before = moved.facts().place.segment;
         moved.facts().place = what.place;
         moved.next_offset = 0;
+        moved.stored = what.stored;
         ++pages_in_[segment];
         if (moved.in_journal) {
             record(moved, {});
@@ -157,9 +170,10 @@ void pager::take_over(pending_page& what, std::uint64_t segment) {
 }
 
 void pager::compact() {
+    // With very many pages looking at all of them is not for every tick.
+    const milliseconds pause = compaction_pause + milliseconds{pages_.size() / 100};
     if (store_ == nullptr || in_flight_ != 0 || pages_.empty() ||
-        owner_.now() - compacted_at_ < compaction_pause ||
-        (retry_at_ && owner_.now() < *retry_at_)) {
+        owner_.now() - compacted_at_ < pause || (retry_at_ && owner_.now() < *retry_at_)) {
         return;
     }
     compacted_at_ = owner_.now();
@@ -169,22 +183,26 @@ void pager::compact() {
     };
     std::map<std::uint64_t, use> segments;
     for (const auto& [id, each] : pages_) {
-        const page_facts& facts = each->facts();
-        use& in = segments[facts.place.segment];
-        in.live += facts.place.octets * each->live() / facts.count;
+        const page_place& place = each->facts().place;
+        use& in = segments[place.segment];
+        in.live += place.octets * each->live() / std::max(each->stored, 1U);
         in.pages.push_back(each.get());
     }
+    std::uint64_t gain = 0;
+    std::erase_if(segments, [&](const auto& each) {
+        const std::uint64_t all = store_->octets(each.first);
+        const bool sparse = each.second.live * 2 < all;
+        gain += sparse ? all - each.second.live : 0;
+        return !sparse;
+    });
+    if (gain < owner_.options().segment_octets / worth_compacting) {
+        return;  // header and end of a segment take room as well: it must not go on for ever
+    }
     for (const auto& [number, in] : segments) {
-        if (in.live * 2 >= store_->octets(number)) {
-            continue;
-        }
         for (page* each : in.pages) {
-            if (store_->open_octets() < compacted_octets_max && !each->unreadable && !copy(*each)) {
-                break;
+            if (store_->open_octets() < compacted_octets_max && !each->unreadable) {
+                copy(*each);
             }
-        }
-        if (store_->open_octets() >= compacted_octets_max) {
-            break;
         }
     }
     if (!pending_.empty()) {
@@ -192,8 +210,10 @@ void pager::compact() {
     }
 }
 
-bool pager::copy(page& what) {
+void pager::copy(page& what) {
     const page_facts& facts = what.facts();
+    pending_page copied;
+    copied.copied = facts.id;
     store_->begin_page(facts.id, facts.of);
     std::string wrong;
     std::uint64_t offset = 0;
@@ -208,16 +228,12 @@ bool pager::copy(page& what) {
                 return true;
             });
     } while (wrong.empty() && offset != before);
-    pending_page copied;
-    copied.copied = facts.id;
     copied.place = store_->end_page();
     if (!wrong.empty()) {
-        // Not all of it: what was copied is left unused.
-        what.unreadable = true;
-        return false;
+        what.unreadable = true;  // what was copied of it is left unused
+        return;
     }
     pending_.push_back(std::move(copied));
-    return true;
 }
 
 std::uint64_t page_builder::room() const {
@@ -271,6 +287,7 @@ void page_builder::add(const queued_message& what, std::uint64_t due_ms, bool in
     as.redelivered = what.redelivered;
     store.add(as);
     ++facts.count;
+    into.made->stored = facts.count;
     facts.first_id = std::min(facts.first_id, body.id());
     facts.last_id = std::max(facts.last_id, body.id());
     facts.note_times(body);

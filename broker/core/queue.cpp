@@ -94,12 +94,16 @@ void queue::trim() {
     if (!drops_head()) {
         return;
     }
-    while (over_limit(ready_.size(), ready_octets_) &&
-           (ready_.victim_loaded() || fetch_from_disk(true))) {
+    for (std::size_t& left = home_.owner().expired_left();
+         left > 0 && over_limit(ready_.size(), ready_octets_) &&
+         (ready_.victim_loaded() || fetch_from_disk(true));
+         --left) {
         queued_message victim = ready_.pop_victim();
         ready_octets_ -= victim.body->body().size();
         home_.died(*this, std::move(victim), "maxlen");
     }
+    trim_goes_on_ =
+        home_.owner().expired_left() == 0 && limited_ && over_limit(ready_.size(), ready_octets_);
 }
 
 void queue::restore(queued_message found) {
@@ -113,7 +117,7 @@ void queue::restore(queued_message found) {
 void queue::dispatch() {
     while (!ready_.empty() && !takers_.empty() && !paused_) {
         drop_expired();
-        if (!fetch()) {
+        if (head_expired() || waits_for_memory() || !fetch()) {
             break;
         }
         consumer* taker = takers_.pop_front();
@@ -154,7 +158,7 @@ queued_message queue::pop_ready() {
 std::optional<queued_message> queue::take(bool no_ack) {
     used();
     drop_expired();
-    if (paused_ || !fetch()) {
+    if (paused_ || head_expired() || !fetch()) {
         return std::nullopt;
     }
     queued_message item = pop_ready();
@@ -296,7 +300,9 @@ void queue::rejected(const queued_message& refused) {
 void queue::mark_deleted() {
     deleted_ = true;
     clear_ready(true);
-    home_.owner().pages().forget(*this);
+    if (had_pages_ || home_.owner().pages().writing()) {
+        home_.owner().pages().forget(*this);
+    }
     home_.owner().expiry_changed(*this);
 }
 
@@ -323,6 +329,9 @@ std::optional<std::uint64_t> queue::head_expires_at_ms() const {
 }
 
 std::optional<std::uint64_t> queue::next_expires_at_ms() const {
+    if (trim_goes_on_) {
+        return 0;
+    }
     auto head = head_expires_at_ms();
     if (const std::uint64_t due_ms = pages_due_ms(false); due_ms != message::no_expiration) {
         const std::uint64_t visit_ms = next_visit_ms(due_ms);
@@ -359,20 +368,24 @@ void queue::note_expiry(const message& body) {
 
 void queue::drop_expired() {
     const auto now_ms = home_.owner().wall_ms();
-    for (auto due = head_expires_at_ms(); due && *due <= now_ms; due = head_expires_at_ms()) {
+    std::size_t& left = home_.owner().expired_left();
+    if (trim_goes_on_) {
+        trim();
+    }
+    while (left > 0 && head_expired()) {
         if (!ready_.loaded()) {
             if (!fetch()) {
                 break;
             }
             continue;  // now it can be said exactly
         }
+        --left;
         home_.died(*this, pop_ready(), "expired");
     }
     if (const std::uint64_t due_ms = pages_due_ms(false);
         due_ms != message::no_expiration && next_visit_ms(due_ms) <= now_ms) {
         visit_pages();
     }
-    std::size_t& left = home_.owner().expired_left();
     std::vector<message_id> in_time;
     for (; left > 0 && !deadlines_.empty() && deadlines_.front().at_ms <= now_ms; --left) {
         in_time.push_back(deadlines_.front().id);
@@ -388,6 +401,9 @@ void queue::drop_expired() {
     ready_.extract(by_id, gone);
     by_id.clear();
     for (const queued_message& item : gone) {
+        if (item.body->in_page != nullptr) {
+            item.body->in_page->left(item.body->page_index);
+        }
         ready_octets_ -= item.body->body().size();
         by_id.push_back(item.body->id());
     }

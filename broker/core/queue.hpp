@@ -182,6 +182,9 @@ private:
     bool fetch_from_disk(bool lowest);
     queued_message pop_ready();
     void clear_ready(bool told);
+    [[nodiscard]] bool head_expired() const;
+    /// What is on disk is not read for somebody who has enough while memory is short.
+    [[nodiscard]] bool waits_for_memory() const;
     /// When something in a page expires, or earlier; `head`: if the head is there.
     [[nodiscard]] std::uint64_t pages_due_ms(bool head) const;
     [[nodiscard]] std::uint64_t next_visit_ms(std::uint64_t due_ms) const;
@@ -222,6 +225,8 @@ private:
     std::vector<deadline> deadlines_;
     std::size_t deadlines_swept_at_ = 0;  // how many there may be before they are swept
     bool has_pages_ = false;              // false: certainly none
+    bool had_pages_ = false;
+    bool trim_goes_on_ = false;  // in the next event: this one has done its share
     std::uint64_t pages_visited_ms_ = 0;
     time_point last_used_;
 };

@@ -118,13 +118,8 @@ void ready_level::push_back(queued_message item) {
 }
 
 void ready_level::restore(queued_message item) {
-    message_id last = taken_up_to_;
-    if (middle_) {
-        middle_->pages.for_each(
-            [&](const page& each) { last = std::max(last, each.facts().last_id); });
-    }
     // Only what comes after all pages is the tail; the rest is delivered in its turn.
-    if (middle_ && item.body->id() > last) {
+    if (middle_ && item.body->id() > std::max(taken_up_to_, middle_->pages.last_id())) {
         middle_->tail.push_back(std::move(item));
     } else {
         head_.push_back(std::move(item));
@@ -204,7 +199,8 @@ void ready_level::unload(pager& by, std::uint64_t keep) {
     }
     while (head_.size() > kept) {
         const queued_message& last = head_.back();
-        if (last.body->in_page == nullptr || last.body->id() <= taken_up_to_) {
+        if (last.body->in_page == nullptr || last.body->in_page->unreadable ||
+            last.body->id() <= taken_up_to_) {
             break;
         }
         by.unload(pages_for_more(), *last.body, {last.body->id(), 0});
@@ -229,14 +225,18 @@ void ready_level::page_out(
     // older than pages that come before it. Messages take less room on disk than in memory.
     std::uint64_t room = into.room();
     std::size_t begin = head_.size();
-    while (begin > first && room > memory_of(head_[begin - 1])) {
+    bool alone = into.empty();  // one message goes, however large
+    const auto fits = [&](const queued_message& each) {
+        const bool taken = std::exchange(alone, false) || room > memory_of(each);
+        room -= std::min(room, memory_of(each));
+        return taken;
+    };
+    while (begin > first && fits(head_[begin - 1])) {
         --begin;
-        room -= memory_of(head_[begin]);
     }
     const ring<queued_message>& last = tail();
     std::size_t end = 0;
-    while (begin == first && end < last.size() && room > memory_of(last[end])) {
-        room -= memory_of(last[end]);
+    while (begin == first && end < last.size() && fits(last[end])) {
         ++end;
     }
     for (const bool logged : {true, false}) {

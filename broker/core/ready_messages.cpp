@@ -88,10 +88,11 @@ bool ready_messages::load(
     }
     while (levels_->count != 0) {
         ready_level& next = levels_->levels[lowest ? levels_->lowest() : levels_->highest()];
-        if (load_one(next)) {
+        const bool any = load_one(next);
+        recount();  // something may have been there that cannot be read
+        if (any) {
             return true;
         }
-        recount();  // what was there cannot be read
     }
     return false;
 }

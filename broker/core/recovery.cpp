@@ -53,14 +53,14 @@ message_ptr engine::message_from(
     return body;
 }
 
-bool engine::restore_page(page_facts found, journal_location where) {
+bool engine::restore_page(page_facts found, std::uint32_t stored, journal_location where) {
     const queue_id of = found.of;
     if (const auto home = restored_queues_.find(of); home != restored_queues_.end()) {
-        home->second->restore(pages_.restore(std::move(found), where));
+        home->second->restore(pages_.restore(std::move(found), stored, where));
         return true;
     }
     if (const auto line = restored_lines_.find(of); line != restored_lines_.end()) {
-        line->second->restore(pages_.restore(std::move(found), where));
+        line->second->restore(pages_.restore(std::move(found), stored, where));
         return true;
     }
     log_.released(where);  // its queue is gone

@@ -132,9 +132,9 @@ void node::recover() {
     engine_ = std::make_unique<engine>(engine_options_of(options_), *journal_, random_octets);
     pages_ = std::make_unique<segment_pages>(*disk_, *log_, opened.found->tail());
     engine_->use(*pages_);
+    durable_ = log_->last_lsn();  // what was found, without what restoring adds to it
     restore(*engine_, *opened.found);
-    durable_ = log_->last_lsn();
-    engine_->durable(durable_, read_clocks());  // all that was found is on disk
+    engine_->durable(durable_, read_clocks());
     disk_thread_ = std::make_unique<disk_thread>(*writer_, [this](disk_thread::report&& report) {
         boost::asio::post(
             io_, [this, kept = std::make_shared<disk_thread::report>(std::move(report))] {
@@ -281,6 +281,7 @@ void node::perform() {
         });
     }
     feed_segments();
+    segment_thread_->remove(pages_->take_removable(durable_));
     feed_disk();
     if (disk_is_crowded()) {
         set_disk_alarm(true);  // until a batch is written that leaves less behind it
@@ -369,8 +370,8 @@ void node::on_written(disk_thread::report&& report) {
     log_->give_back(std::move(report.written));
     disk_full_ = false;
     space_looked_for();
+    durable_ = reached;
     engine_->durable(reached, read_clocks());
-    segment_thread_->remove(pages_->take_removable(reached));
     perform();
     tell_durable(reached);
     if (stopping_ && sessions_.empty()) {

@@ -35,7 +35,8 @@ void node::feed_segments() {
     // What the log needs to free space comes first; messages can wait in memory.
     const std::uint64_t left =
         disk_room_left() - std::min(disk_room_left(), sealed->content.size());
-    if (disk_is_crowded() || left < files_left_min * options_.log_file_octets) {
+    const std::uint64_t files = sealed->frees ? 1 : files_left_min;
+    if ((disk_is_crowded() && !sealed->frees) || left < files * options_.log_file_octets) {
         boost::asio::post(io_, [this, number = sealed->number] {
             engine_->segment_written(number, false, read_clocks());
             perform();

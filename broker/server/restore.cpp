@@ -77,6 +77,11 @@ void restore_queues(engine& into, const store::recovery& found) {
         into.restore_vhost(each.vhost)
             .restore_queue(
                 queue_id{each.id}, std::move(settings), location_of(each.where), each.delivered);
+        if (each.marked) {
+            // Of a batch that was cut the mark may lie in an older file than the queue's record,
+            // and would go with it.
+            into.log().delivered(queue_id{each.id}, each.delivered);
+        }
     }
 }
 
@@ -157,7 +162,7 @@ void restore_pages(engine& into, const store::recovery& found) {
         facts.body_octets = record.body_bytes;
         facts.dead = index_set{each.dead};
         facts.returned = each.returned;
-        into.restore_page(std::move(facts), location_of(each.where));
+        into.restore_page(std::move(facts), found.messages_stored(each), location_of(each.where));
     }
 }
 

@@ -47,8 +47,10 @@ page_place segment_pages::end_page() {
     return {builder_.number(), extent.offset, extent.bytes};
 }
 
-void segment_pages::seal() {
+void segment_pages::seal(bool lasting, bool frees) {
     sealed_ = builder_.finish(builder_.number() + 1);
+    sealed_->lasting = lasting;
+    sealed_->frees = frees;
     sizes_[sealed_->number] = sealed_->content.size();
     total_octets_ += sealed_->content.size();
 }

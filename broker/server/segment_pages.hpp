@@ -25,7 +25,7 @@ public:
     void begin_page(page_id id, queue_id of) override;
     void add(const paged_message& what) override;
     page_place end_page() override;
-    void seal() override;
+    void seal(bool lasting, bool frees) override;
     [[nodiscard]] std::string read(
         page_id id,
         const page_place& from,

@@ -6,6 +6,21 @@
 #include <algorithm>
 
 namespace lovage::broker::store {
+namespace {
+
+/// The first octet from there on that is not 0; the size if there is none.
+std::size_t next_nonzero(octets in, std::size_t from) {
+    constexpr std::size_t word = sizeof(std::uint64_t);
+    while (from + word <= in.size() && get_fixed<std::uint64_t>(in.data() + from) == 0) {
+        from += word;
+    }
+    while (from < in.size() && in[from] == 0) {
+        ++from;
+    }
+    return std::min(from, in.size());
+}
+
+}  // namespace
 
 disk::result<octets> file_window::at(std::uint64_t offset, std::uint64_t count) {
     if (offset > size_ || count > size_ - offset) {
@@ -104,8 +119,11 @@ disk::result<log_reader::stray> log_reader::search(std::uint64_t offset, lsn las
         std::size_t place = 0;
         while (place < places &&
                get_fixed<lsn>(chunk->data() + place + 8) - last - 1 >= lsn_window) {
-            ++place;
+            // A record's type is not 0, which takes what is written ahead in long strides.
+            const std::size_t type = next_nonzero(*chunk, place + record_header_bytes);
+            place = type - record_header_bytes + 1;
         }
+        place = std::min(place, places);
         offset += place;
         if (place == places) {
             continue;

@@ -279,7 +279,7 @@ void recovery::finish() {
 }
 
 boost::system::error_code recovery::check_segments() {
-    std::map<segment_number, segment_content> read;
+    std::map<segment_number, std::map<page_id, segment_page>> read;
     for (const recovered_page& page : replay_.pages()) {
         const page_record& record = page.record;
         auto found = read.find(record.segment);
@@ -296,19 +296,21 @@ boost::system::error_code recovery::check_segments() {
                         damage_advice);
             }
             tail_.segments[record.segment] = content->bytes;
-            found = read.emplace(record.segment, std::move(*content)).first;
+            found = read.try_emplace(record.segment).first;
+            for (const segment_page& each : content->pages) {
+                found->second[each.page] = each;
+            }
         }
-        const auto& pages = found->second.pages;
-        const auto there = std::find_if(pages.begin(), pages.end(), [&](const segment_page& each) {
-            return each.page == record.id && each.queue == record.queue &&
-                   each.extent.offset == record.offset && each.extent.bytes == record.bytes;
-        });
-        if (there == pages.end()) {
+        const auto there = found->second.find(record.id);
+        if (there == found->second.end() || there->second.queue != record.queue ||
+            there->second.extent.offset != record.offset ||
+            there->second.extent.bytes != record.bytes) {
             return fail(
                 errc::damaged,
                 segment_name(record.segment) + " has no page " + std::to_string(record.id) +
                     " of queue " + std::to_string(record.queue) + damage_advice);
         }
+        stored_[record.id] = there->second.count;
     }
     return {};
 }

@@ -68,6 +68,10 @@ public:
         return replay_.settings();
     }
     [[nodiscard]] const std::vector<recovered_page>& pages() const { return replay_.pages(); }
+    /// How many messages lie in that page's segment, dead ones too.
+    [[nodiscard]] std::uint32_t messages_stored(const recovered_page& page) const {
+        return stored_.at(page.record.id);
+    }
     /// In the log, without those in pages.
     [[nodiscard]] std::size_t message_count() const { return replay_.messages().size(); }
     /// Above all ids that the log mentions.
@@ -104,6 +108,7 @@ private:
     recovery_options options_;
     std::vector<file_number> logs_;
     std::vector<segment_number> segments_;
+    std::map<page_id, std::uint32_t> stored_;
     std::vector<file_account> accounts_;  // of the files read since the last start
     recovered_tail tail_;
     replay replay_;

@@ -86,6 +86,7 @@ bool replay::queue_declared(octets payload, const record_place& place) {
         record.id,
         record.flags,
         record.delivered,
+        false,
         std::string{record.vhost},
         std::string{record.name},
         std::string{record.arguments},
@@ -349,6 +350,7 @@ void replay::finish_messages() {
         queues_, [this](const auto& queue) { return queue.second.where.file < first_needed_; });
     for (auto& [id, queue] : queues_) {
         message_id& mark = marks_[id];
+        queue.marked = mark > queue.delivered;
         queue.delivered = mark = std::max(mark, queue.delivered);
     }
     for (const auto& [id, stored] : moved_) {

@@ -19,6 +19,7 @@ struct recovered_queue {
     queue_id id = 0;
     std::uint8_t flags = 0;
     message_id delivered = 0;
+    bool marked = false;  ///< `delivered` is from a mark and more than its own record says
     std::string vhost;
     std::string name;
     std::string arguments;

@@ -12,6 +12,7 @@ namespace {
 using error_code = boost::system::error_code;
 
 constexpr std::size_t open_files_max = 16;
+constexpr std::size_t buffer_kept_max = std::size_t{4} << 20U;
 /// Offset of the end record and the checksum of that number.
 constexpr std::size_t trailer_bytes = 12;
 constexpr std::size_t segment_page_bytes_max = 5 * varint_bytes_max;
@@ -20,9 +21,12 @@ std::uint32_t trailer_crc(const char* at, std::uint32_t seed) {
     return crc32c({at, sizeof(std::uint64_t)}, seed);
 }
 
-bool is_disk_full(const error_code& error) {
+/// Nothing is lost by it, and a later try may succeed.
+bool may_pass(const error_code& error) {
     return error == boost::system::errc::no_space_on_device ||
-           error == error_code{EDQUOT, boost::system::system_category()};
+           error == error_code{EDQUOT, boost::system::system_category()} ||
+           error == boost::system::errc::too_many_files_open ||
+           error == boost::system::errc::too_many_files_open_in_system;
 }
 
 }  // namespace
@@ -89,7 +93,7 @@ built_segment segment_builder::finish(segment_number next) {
     put_fixed(trailer, end);
     put_fixed(trailer + sizeof end, trailer_crc(trailer, segment_seed(salt_, number_)));
     content_.commit(trailer_bytes);
-    built_segment built{number_, std::move(content_)};
+    built_segment built{number_, std::move(content_), true, false};
     content_ = {};
     pages_.clear();
     number_ = next;
@@ -110,7 +114,7 @@ error_code write_segment(
     const std::string name = segment_name(what.number);
     const auto fail = [&](const char* doing, const error_code& error) -> error_code {
         problem = std::string{"cannot "} + doing + " " + name + ": " + error.message();
-        return is_disk_full(error) ? error_code{errc::disk_full} : error_code{errc::write_failed};
+        return may_pass(error) ? error_code{errc::disk_full} : error_code{errc::write_failed};
     };
     const auto opened = files.open(name, disk::open_mode::create);
     if (!opened) {
@@ -118,16 +122,14 @@ error_code write_segment(
     }
     const octets piece = content.view();
     const error_code written = files.write(*opened, 0, {&piece, 1});
-    const error_code synced = written ? error_code{} : files.sync(*opened);
+    const error_code synced = written || !what.lasting ? error_code{} : files.sync(*opened);
     files.close(*opened);
     if (written || synced) {
         static_cast<void>(files.remove(name));
         return written ? fail("write", written) : fail("sync", synced);
     }
-    if (const error_code error = files.sync_directory()) {
-        return fail("sync the name of", error);
-    }
-    return {};
+    const error_code named = what.lasting ? files.sync_directory() : error_code{};
+    return named ? fail("sync the name of", named) : error_code{};
 }
 
 disk::result<segment_content> read_segment_end(
@@ -241,6 +243,9 @@ void segment_reader::forget(segment_number segment) {
 
 std::string segment_reader::read_at(disk::handle file, std::uint64_t offset, std::uint64_t bytes) {
     buffer_.clear();
+    if (buffer_.capacity() > buffer_kept_max && bytes <= buffer_kept_max) {
+        buffer_.release();  // a very large message has gone
+    }
     const auto got = disk_.read(file, offset, buffer_.prepare(bytes), bytes);
     if (!got) {
         return "cannot read: " + got.error().message();

@@ -18,6 +18,8 @@ namespace lovage::broker::store {
 struct built_segment {
     segment_number number = 0;
     byte_buffer content;  ///< checksums of records are filled in by write_segment()
+    bool lasting = true;  ///< false: of no use after a restart, so there is nothing to sync
+    bool frees = false;   ///< others go by it: that is worth a part of the log's reserve
 };
 
 /// Where a page lies.
@@ -55,8 +57,8 @@ private:
     std::vector<page_entry> pages_;
 };
 
-/// Creates the file and syncs it and its name. errc::disk_full: there is no room, nothing is left
-/// behind. Other errors: the disk has failed. `problem` says more.
+/// Creates the file and syncs it and its name, if it is to last. errc::disk_full: there is no room,
+/// nothing is left behind. Other errors: the disk has failed. `problem` says more.
 [[nodiscard]] boost::system::error_code write_segment(
     disk& files,
     std::uint64_t salt,

@@ -40,7 +40,9 @@ page_place fake_pages::end_page() {
     return {building_, page_begin_, open_octets_ - page_begin_};
 }
 
-void fake_pages::seal() {
+void fake_pages::seal(bool lasting, bool /*frees*/) {
+    ++segments_sealed;
+    sealed_to_last = lasting;
     sealed_ = building_;
     ++building_;
     open_octets_ = 0;
@@ -83,6 +85,16 @@ void fake_pages::keep_only(const std::set<std::uint64_t>& segments) {
     open_octets_ = 0;
     std::erase_if(segments_, [&](const auto& each) { return !segments.contains(each.first); });
     ++building_;
+}
+
+std::uint32_t fake_pages::messages_stored(page_id id) const {
+    std::size_t count = 0;
+    for (const auto& [number, each] : segments_) {
+        if (const auto found = each.pages.find(id); found != each.pages.end()) {
+            count = found->second.size();
+        }
+    }
+    return static_cast<std::uint32_t>(count);
 }
 
 std::uint64_t fake_pages::total_octets() const {

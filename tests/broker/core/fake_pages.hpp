@@ -20,7 +20,7 @@ public:
     void begin_page(page_id id, queue_id of) override;
     void add(const paged_message& what) override;
     page_place end_page() override;
-    void seal() override;
+    void seal(bool lasting, bool frees) override;
     [[nodiscard]] std::string read(
         page_id id,
         const page_place& from,
@@ -38,9 +38,13 @@ public:
     [[nodiscard]] std::size_t segment_count() const { return segments_.size(); }
 
     [[nodiscard]] std::uint64_t total_octets() const;
+    /// Messages in the last place of that page.
+    [[nodiscard]] std::uint32_t messages_stored(page_id id) const;
 
     std::size_t messages_read = 0;
-    bool fails = false;  ///< reading does
+    std::size_t segments_sealed = 0;
+    bool sealed_to_last = false;  ///< the last one
+    bool fails = false;           ///< reading does
 
 private:
     struct stored {

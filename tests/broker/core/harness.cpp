@@ -483,12 +483,6 @@ void broker_under_test::drained(client& whose, std::size_t pending) {
     follow_up();
 }
 
-void broker_under_test::shut_down() {
-    engine_->shut_down(clock_);
-    after_event();
-    follow_up();
-}
-
 queue_status broker_under_test::status(octets queue) const {
     for (const queue_status& each : engine_->queue_statuses()) {
         if (each.name == queue) {

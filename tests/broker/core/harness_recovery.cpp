@@ -26,6 +26,12 @@ void broker_under_test::rewrite(std::uint64_t file) {
     follow_up();
 }
 
+void broker_under_test::shut_down() {
+    engine_->shut_down(clock_);
+    after_event();
+    follow_up();
+}
+
 void broker_under_test::as_event(const std::function<void(engine&)>& what) {
     engine_->administer(what, clock_);
     after_event();
@@ -62,7 +68,7 @@ void broker_under_test::recover(engine_options options) {
     page_id next_page = 1;
     for (const auto& [id, found] : held_pages) {
         if (!found.orphaned) {
-            engine_->restore_page(found.facts, found.location);
+            engine_->restore_page(found.facts, pages.messages_stored(id), found.location);
         }
         next_page = id + 1;
         next = std::max(next, found.facts.last_id + 1);

@@ -1,9 +1,8 @@
 // Long queues on disk: what leaves the memory, in which order it comes back, what the journal
 // knows.
-#include "tests/broker/core/harness.hpp"
+#include "tests/broker/core/paging_fixture.hpp"
 
 #include <algorithm>
-#include <random>
 
 namespace lovage::broker::test {
 namespace {
@@ -11,71 +10,6 @@ namespace {
 using amqp::table;
 using ack = amqp::basic::ack;
 using nack = amqp::basic::nack;
-using bodies = std::vector<std::string>;
-
-constexpr std::uint64_t no_window = 0;
-
-engine_options paged_options(std::uint64_t window = no_window) {
-    engine_options options;
-    options.window_octets_max = window;
-    options.page_octets = 400;
-    options.segment_octets = 2000;
-    options.page_visit_pause_ms = 1000;
-    return options;
-}
-
-class Paging : public testing::Test {
-protected:
-    void SetUp() override { declare(*peer, "q", durable); }
-
-    void publish(int first, int last, octets to = "q", bool lasting = true, int priority = 0) {
-        for (int i = first; i <= last; ++i) {
-            auto properties = persistent();
-            properties.delivery_mode =
-                lasting ? amqp::delivery_mode_persistent : amqp::delivery_mode_transient;
-            if (priority != 0) {
-                properties.priority = static_cast<std::uint8_t>(priority);
-            }
-            const std::string body = std::to_string(i);
-            peer->publish(1, {"", std::string(to), body, properties});
-        }
-    }
-    received_message get(octets from = "q", bool no_ack = true) {
-        peer->send(1, get_from(from, no_ack));
-        return peer->expect_get_ok(1);
-    }
-    bodies drain(octets from = "q") {
-        bodies all;
-        for (std::size_t left = broker.status(from).ready; left > 0; --left) {
-            all.push_back(get(from).body);
-        }
-        return all;
-    }
-    static bodies numbers(int first, int last) {
-        bodies all;
-        for (int i = first; i <= last; ++i) {
-            all.push_back(std::to_string(i));
-        }
-        return all;
-    }
-    void recover() {
-        broker.recover(paged_options());
-        peer = &broker.connect();
-    }
-    /// Another broker with that bound, and pages and segments of several messages.
-    void with_window(std::uint64_t octets) {
-        engine_options options = paged_options(octets);
-        options.page_octets = 10'000;
-        options.segment_octets = 50'000;
-        broker.restart(options);
-        peer = &broker.connect();
-        declare(*peer, "q", durable);
-    }
-    [[nodiscard]] std::size_t pages() { return broker.broker().pages().page_count(); }
-
-    broker_under_test broker{paged_options()};
-    client* peer = &broker.connect();
-};
 
 TEST_F(Paging, WhatNobodyTakesLeavesTheMemoryAndComesBackInItsOrder) {
     const auto empty = broker.held_octets();
@@ -205,6 +139,7 @@ TEST_F(Paging, QueuesThatDoNotLastArePagedWithoutTheJournal) {
     EXPECT_GT(pages(), 0U);
     EXPECT_EQ(drain("t"), numbers(1, 50));
     EXPECT_EQ(broker.journal.records.size(), records);
+    EXPECT_FALSE(broker.pages.sealed_to_last);
     EXPECT_EQ(broker.pages.segment_count(), 0U);
 }
 
@@ -343,6 +278,83 @@ TEST_F(Paging, LittleThatIsAliveIsCopiedTogether) {
     EXPECT_EQ(drain(), left);
 }
 
+TEST_F(Paging, CopyingEnds) {
+    with_window(30'000);
+    publish(1, 1000);
+    for (int i = 1; i <= 960; ++i) {
+        const auto taken = get("q", false);
+        if (i % 10 != 1) {
+            peer->send(1, ack{taken.delivery_tag, false});
+        }
+    }
+    for (int i = 0; i < 50; ++i) {
+        broker.advance(milliseconds{100});
+    }
+    const std::size_t written = broker.pages.segments_sealed;
+    for (int i = 0; i < 100; ++i) {
+        broker.advance(milliseconds{100});
+    }
+    EXPECT_EQ(broker.pages.segments_sealed, written);
+}
+
+TEST_F(Paging, MessageLargerThanASegmentDoesNotStopTheOthers) {
+    with_window(30'000);
+    publish(1, 60);
+    const std::string large(90'000, 'x');
+    peer->publish(1, {"", "q", large, persistent()});
+    publish(62, 1000);
+    EXPECT_LT(broker.held_octets(), 60'000U);
+    bodies expected = numbers(1, 60);
+    expected.push_back(large);
+    std::ranges::move(numbers(62, 1000), std::back_inserter(expected));
+    EXPECT_EQ(drain(), expected);
+}
+
+TEST_F(Paging, WhatWasHeldOnceDoesNotRaiseTheBound) {
+    with_window(30'000);
+    const std::string large(500, 'x');
+    for (int i = 0; i < 400; ++i) {
+        peer->publish(1, {"", "q", large, persistent()});
+    }
+    std::vector<received_message> held;
+    for (int i = 0; i < 400; ++i) {
+        held.push_back(get("q", false));
+    }
+    EXPECT_GT(broker.held_octets(), 200'000U);
+    publish(1, 1);
+    peer->send(1, ack{held.back().delivery_tag, true});
+    publish(2, 1000);
+    EXPECT_LT(broker.held_octets(), 60'000U);
+    EXPECT_EQ(drain(), numbers(1, 1000));
+}
+
+TEST_F(Paging, ManyThatExpireAtOnceAreSpreadOverEvents) {
+    engine_options options = paged_options();
+    options.expired_per_event = 10;
+    options.dead_letters_per_event = 10;
+    broker.restart(options);
+    peer = &broker.connect();
+    declare(
+        *peer,
+        "ttl",
+        durable,
+        {{"x-message-ttl", std::int32_t{1000}},
+         {"x-dead-letter-exchange", ""},
+         {"x-dead-letter-routing-key", "dead"}});
+    declare(*peer, "dead", durable);
+    publish(1, 100, "ttl");
+    broker.advance(milliseconds{1000});
+    EXPECT_EQ(broker.status("ttl").ready, 90U);
+    EXPECT_TRUE(broker.broker().next_expiry_ms());
+    peer->send(1, get_from("ttl", true));
+    peer->expect<amqp::basic::get_empty>(1);
+    for (int i = 0; i < 30; ++i) {
+        broker.advance(milliseconds{0});
+    }
+    EXPECT_EQ(broker.status("ttl").ready, 0U);
+    EXPECT_EQ(drain("dead"), numbers(1, 100));
+}
+
 TEST_F(Paging, RecordsOfPagesAreWrittenAgainWithTheirFile) {
     publish(1, 30);
     EXPECT_EQ(get().body, "1");
@@ -369,95 +381,6 @@ TEST_F(Paging, WhatWasReadBackAndNotTakenLeavesAgain) {
         }
     }
     EXPECT_EQ(broker.status("a").ready, 180U);
-}
-
-/// Everything at random against a list: order, counts, what a restart keeps.
-TEST_F(Paging, RandomWorkAgreesWithAList) {
-    for (unsigned seed = 1; seed <= 60; ++seed) {
-        std::mt19937 random{seed};
-        const auto one_of = [&](unsigned of) { return random() % of == 0; };
-        const std::string name = "r" + std::to_string(seed);
-        declare(*peer, name, durable);
-        std::map<int, bool> ready;  // by number; redelivered?
-        std::map<int, std::uint64_t> unacked;
-        int next = 1;
-        int highest = 0;  // ever delivered
-        for (int step = 0; step < 300; ++step) {
-            SCOPED_TRACE("seed " + std::to_string(seed) + " step " + std::to_string(step));
-            broker.write_segments_at_once = !one_of(3);
-            if (broker.write_segments_at_once && broker.pages.sealed()) {
-                broker.write_segment(!one_of(4));
-            }
-            switch (random() % 8) {
-                case 0:
-                case 1:
-                case 2:
-                    if (!broker.pages.sealed()) {
-                        ready[next] = false;
-                        publish(next, next, name);
-                        ++next;
-                    }
-                    break;
-                case 3:
-                case 4:
-                    if (!ready.empty()) {
-                        const auto got = get(name, false);
-                        ASSERT_EQ(got.body, std::to_string(ready.begin()->first));
-                        ASSERT_EQ(got.redelivered, ready.begin()->second);
-                        unacked[ready.begin()->first] = got.delivery_tag;
-                        highest = std::max(highest, ready.begin()->first);
-                        ready.erase(ready.begin());
-                    }
-                    break;
-                case 5:
-                case 6:
-                    if (!unacked.empty()) {
-                        auto which = unacked.begin();
-                        std::advance(which, random() % unacked.size());
-                        if (one_of(2)) {
-                            peer->send(1, ack{which->second, false});
-                        } else {
-                            peer->send(1, nack{which->second, false, true});
-                            ready[which->first] = true;
-                        }
-                        unacked.erase(which);
-                    }
-                    break;
-                default:
-                    if (one_of(8)) {
-                        if (broker.pages.sealed()) {
-                            broker.write_segment(one_of(2));
-                        }
-                        broker.write_segments_at_once = true;
-                        recover();
-                        for (const auto& [number, tag] : unacked) {
-                            ready[number] = true;
-                        }
-                        unacked.clear();
-                        // Up to the last that was ever delivered nobody knows.
-                        for (auto& [number, redelivered] : ready) {
-                            redelivered = redelivered || number <= highest;
-                        }
-                    } else {
-                        broker.advance(milliseconds{100});
-                    }
-            }
-            ASSERT_EQ(broker.status(name).ready, ready.size());
-        }
-        broker.write_segments_at_once = true;
-        if (broker.pages.sealed()) {
-            broker.write_segment();
-        }
-        for (const auto& [number, tag] : unacked) {
-            peer->send(1, nack{tag, false, true});
-            ready[number] = true;
-        }
-        for (const auto& [number, redelivered] : ready) {
-            ASSERT_EQ(get(name).body, std::to_string(number));
-        }
-    }
-    EXPECT_EQ(pages(), 0U);
-    EXPECT_EQ(broker.pages.segment_count(), 0U);
 }
 
 }  // namespace

@@ -57,6 +57,7 @@ bool sim_node::start(clock_reading clock, std::string& problem) {
         octets.back() = ++serial_;
         return octets;
     });
+    durable_ = log_->last_lsn();
     salt_ = recovery_->tail().salt;
     pages_ = std::make_unique<segment_pages>(disk_, *log_, recovery_->tail());
     engine_->use(*pages_);
@@ -67,7 +68,6 @@ bool sim_node::start(clock_reading clock, std::string& problem) {
         return false;
     }
     recovery_.reset();
-    durable_ = log_->last_lsn();
     engine_->durable(durable_, clock_);
     perform();
     return true;

@@ -65,6 +65,7 @@ private:
     // liveness.cpp
     void drain();
     bool drained();
+    [[nodiscard]] std::string what_is_left() const;
     void check_end();
     [[nodiscard]] node_options options_of_node();
     [[nodiscard]] actor* find(connection_id id);

@@ -14,6 +14,22 @@ constexpr std::uint64_t look_for_space_octets = 64ULL * 1024;
 
 }  // namespace
 
+std::string simulation::what_is_left() const {
+    std::string text = std::to_string(node_->broker().held_octets()) + " octets held, " +
+                       std::to_string(node_->broker().pages().page_count()) + " pages" +
+                       (node_->broker().pages().behind() ? ", behind" : "") +
+                       (node_->broker().alarmed() ? ", alarmed" : "");
+    for (const queue_status& each : node_->broker().queue_statuses()) {
+        text += "; " + each.name + " " + std::to_string(each.ready) + " ready " +
+                std::to_string(each.unacked) + " unacked " + std::to_string(each.consumers) +
+                " consumers";
+    }
+    for (const auto& each : actors_) {
+        text += "; an actor with " + std::to_string(each->unsent.size()) + " unsent";
+    }
+    return text;
+}
+
 void simulation::drain() {
     note("nothing fails any more");
     disk_->set_capacity(std::nullopt);
@@ -53,7 +69,7 @@ void simulation::drain() {
             }
         }
         if (round + 1 == rounds_max) {
-            throw violation("it does not end");
+            throw violation("it does not end: " + what_is_left());
         }
     }
     if (!drainer_is_there()) {
