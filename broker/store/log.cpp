@@ -290,8 +290,10 @@ void log::append_marks() {
 }
 
 void log::append_reclaimed() {
-    // The open file is never reclaimed: it holds the record that says so.
-    while (files_.size() > 1 && files_.front().live == 0) {
+    // Not the files that this batch is written to: without one of them the others, and with them
+    // the record that says so, would look like what a crash has left of the batch.
+    const file_number begun = open_.runs.front().file;
+    while (files_.front().file < begun && files_.front().live == 0) {
         const file_account& file = files_.front();
         open_.reclaims.push_back({file.file, file.bytes});
         closed_bytes_ -= file.bytes;
@@ -342,13 +344,11 @@ batch log::take_batch() {
     }
     append_reclaimed();
     write_head();
-    // The head lies in the first run's file, which may have been reclaimed by this very batch.
     const file_number head_file = open_.runs.front().file;
+    account(head_file).bytes += open_.head.size();
     if (head_file == files_.back().file) {
         offset_ += open_.head.size();
-        files_.back().bytes += open_.head.size();
-    } else if (head_file >= files_.front().file) {
-        account(head_file).bytes += open_.head.size();
+    } else {
         closed_bytes_ += open_.head.size();
     }
     open_.records = body_records_ + 1;

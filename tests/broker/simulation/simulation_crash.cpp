@@ -54,6 +54,11 @@ void simulation::stop() {
 
 void simulation::go_down(bool power_fails) {
     note(power_fails ? "the power fails" : "the broker is killed");
+    for (std::size_t i = disk_->trace().size() - std::min<std::size_t>(disk_->trace().size(), 40);
+         options_.traced && i < disk_->trace().size();
+         ++i) {
+        note("    disk: " + disk_->trace()[i]);
+    }
     result_.segments += node_->segments();
     node_.reset();
     actors_.clear();
@@ -91,6 +96,9 @@ void simulation::start_again() {
         note("the start is refused: " + problem);
         ++result_.refused_starts;
         if (!hit) {
+            for (const std::string& name : disk_->names()) {
+                note("    there is " + name + " " + std::to_string(disk_->content(name).size()));
+            }
             throw violation("the broker does not start: " + problem);
         }
         node_.reset();
