@@ -27,6 +27,9 @@ struct recovery_options {
     std::size_t window_bytes = std::size_t{1} << 20U;
     /// Reclaimed files that a crash left behind are kept for reuse up to this many.
     std::size_t spares_max = 4;
+    /// Nothing in the directory is changed, and segments are not looked at: for verification, which
+    /// looks at each of their messages. No log may be written afterwards.
+    bool read_only = false;
 };
 
 /// A message from the log. Its views are valid during the call it is passed to.
@@ -68,6 +71,8 @@ public:
         return replay_.settings();
     }
     [[nodiscard]] const std::vector<recovered_page>& pages() const { return replay_.pages(); }
+    /// Files that nobody needs any more, whether they could be read or not, are below it.
+    [[nodiscard]] file_number first_needed() const { return replay_.first_needed(); }
     /// In the log, without those in pages.
     [[nodiscard]] std::size_t message_count() const { return replay_.messages().size(); }
     /// Above all ids that the log mentions.
@@ -98,6 +103,8 @@ private:
     [[nodiscard]] error_code sync_all();
     [[nodiscard]] error_code tidy();
     error_code fail(errc code, std::string text);
+    /// As errc::damaged, with what to do about it.
+    error_code fail_damaged(std::string text);
     error_code fail(const char* what, file_number file, error_code error);
 
     disk& disk_;
