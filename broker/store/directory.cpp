@@ -251,6 +251,10 @@ disk::result<marker> look_at_directory(disk& files, std::string& problem) {
     if (!found) {
         return found.error();
     }
+    if (!*found && empty) {
+        problem = std::string{"nothing was ever stored here: "} + marker_name + " is not whole";
+        return error_code{errc::foreign_directory};
+    }
     if (!*found) {
         problem = std::string{marker_name} + " is damaged";
         return error_code{errc::damaged};

@@ -44,7 +44,8 @@ struct marker {
     std::string& problem);
 
 /// The same for somebody who only looks: takes the lock and changes nothing else. A directory
-/// without a marker is foreign_directory if nothing in it is ours, and damaged otherwise.
+/// without a whole marker is foreign_directory if nothing else in it is ours, and damaged
+/// otherwise.
 [[nodiscard]] disk::result<marker> look_at_directory(disk& files, std::string& problem);
 
 /// Marks a directory of an older version as one of ours: before anything is written that the older

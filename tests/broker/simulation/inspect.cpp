@@ -1,5 +1,8 @@
 #include "tests/broker/simulation/inspect.hpp"
 
+#include "broker/store/salvage.hpp"
+#include "broker/store/verification.hpp"
+
 namespace lovage::broker::simulation {
 namespace {
 
@@ -160,11 +163,53 @@ private:
     std::vector<std::pair<std::string, std::string>> probes_;
 };
 
+/// What a crash leaves is no damage: verification finds nothing in it, and salvage loses nothing.
+void look_offline(const fake_disk& image, const node_options& options) {
+    const auto stopped = image.after_power_loss([] { return true; });
+    store::verification check{*stopped};
+    std::string problem;
+    if (check.run(problem)) {
+        return;  // a crash came before the directory was ours
+    }
+    if (!check.report().whole()) {
+        throw violation("verification: " + check.report().faults.front());
+    }
+    stopped->after_kill();
+    fake_disk into;
+    store::salvage_options salvaging;
+    salvaging.log = options.log;
+    salvaging.writer = options.writer;
+    salvaging.new_salt = 1;
+    store::salvage work{*stopped, into, salvaging};
+    if (work.run(problem)) {
+        throw violation("salvage: " + problem);
+    }
+    if (work.report().lost_count != 0) {
+        throw violation("salvage of what is whole: " + work.report().lost.front());
+    }
+    into.after_kill();
+    store::verification check_new{into};
+    if (check_new.run(problem) || !check_new.report().whole()) {
+        throw violation("the salvaged directory: " + problem);
+    }
+    const store::verification_report& before = check.report();
+    const store::verification_report& after = check_new.report();
+    if (before.queues != after.queues || before.bindings != after.bindings ||
+        before.exchanges != after.exchanges || before.settings != after.settings ||
+        before.messages_in_log != after.messages_in_log ||
+        before.octets_in_log != after.octets_in_log ||
+        before.messages_in_pages != after.messages_in_pages ||
+        before.octets_in_pages != after.octets_in_pages) {
+        throw violation("the salvaged directory does not hold the same");
+    }
+}
+
 }  // namespace
 
 snapshot inspect(const fake_disk& image, node_options options, clock_reading clock) {
     options.broken = sabotage::none;
     options.engine = {};
+    look_offline(image, options);
     const auto copy = image.after_power_loss([] { return true; });
     return inspector{*copy, options, clock}.look();
 }
