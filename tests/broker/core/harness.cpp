@@ -426,15 +426,6 @@ void broker_under_test::after_event() {
     }
 }
 
-void broker_under_test::write_segment(bool there) {
-    const auto number = pages.sealed();
-    ASSERT_TRUE(number.has_value());
-    pages.written();
-    engine_->segment_written(*number, there, clock_);
-    after_event();
-    follow_up();
-}
-
 void broker_under_test::follow_up() {
     if (std::exchange(following_up_, true)) {
         return;
@@ -494,12 +485,6 @@ void broker_under_test::drained(client& whose, std::size_t pending) {
 
 void broker_under_test::shut_down() {
     engine_->shut_down(clock_);
-    after_event();
-    follow_up();
-}
-
-void broker_under_test::rewrite(std::uint64_t file) {
-    engine_->rewrite(file, clock_);
     after_event();
     follow_up();
 }

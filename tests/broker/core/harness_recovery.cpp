@@ -1,5 +1,5 @@
-// broker_under_test: what an operator does, and recover(): what the server's restore does, from the
-// journal in memory.
+// broker_under_test: what an operator and the disk do, and recover(): what the server's restore
+// does, from the journal in memory.
 #include "broker/core/queue_arguments.hpp"
 #include "framework/amqp/table_codec.hpp"
 #include "tests/broker/core/harness.hpp"
@@ -9,6 +9,21 @@ namespace lovage::broker::test {
 void broker_under_test::set_wall_clock(milliseconds by) {
     clock_.wall += by;
     advance(milliseconds{0});
+}
+
+void broker_under_test::write_segment(bool there) {
+    const auto number = pages.sealed();
+    ASSERT_TRUE(number.has_value());
+    pages.written();
+    engine_->segment_written(*number, there, clock_);
+    after_event();
+    follow_up();
+}
+
+void broker_under_test::rewrite(std::uint64_t file) {
+    engine_->rewrite(file, clock_);
+    after_event();
+    follow_up();
 }
 
 void broker_under_test::as_event(const std::function<void(engine&)>& what) {

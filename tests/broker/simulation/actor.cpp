@@ -84,7 +84,7 @@ void actor::act(dice& chance, const model& world, std::uint32_t& next_message) {
     } else if (roll < 19) {
         what.what = verb::recover;
         if (on.how != mode::transactions) {
-            on.recovering = true;
+            ++on.recovering;
             send(what);
         }
     } else if (roll < 20) {
@@ -132,7 +132,7 @@ void actor::publish(dice& chance, action what, std::uint32_t& next_message) {
 }
 
 void actor::settle(dice& chance, channel& on, action what) {
-    if (on.held.empty() || on.recovering) {
+    if (on.held.empty() || on.recovering != 0) {
         return;
     }
     const std::size_t index = chance.percent(60) ? 0 : chance.below(on.held.size());
@@ -205,7 +205,7 @@ void actor::applied(const action& what) {
             return each.channel == what.channel && each.what == verb::close_channel;
         });
     } else if (what.what == verb::recover) {
-        on.recovering = false;
+        --on.recovering;
         on.held.clear();
     }
 }
@@ -254,7 +254,7 @@ void actor::saw(const sighting& what) {
         }
         default: return;
     }
-    if (acknowledges && !on.recovering && on.how != mode::transactions) {
+    if (acknowledges && on.recovering == 0 && on.how != mode::transactions) {
         action ack{.what = verb::ack, .channel = what.channel};
         ack.delivery = what.tag;
         on.held.pop_back();
@@ -275,7 +275,7 @@ void actor::finish() {
             on = {};
             continue;
         }
-        if (on.recovering) {
+        if (on.recovering != 0) {
             continue;
         }
         for (const std::uint64_t each : std::exchange(on.held, {})) {

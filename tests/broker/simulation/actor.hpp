@@ -72,7 +72,7 @@ private:
     struct channel {
         bool open = false;
         bool live = false;        ///< the broker knows that it is open
-        bool recovering = false;  ///< what it holds will be taken back
+        unsigned recovering = 0;  ///< recovers under way: what it holds will be taken back
         mode how = mode::plain;
         std::vector<std::uint64_t> held;
         std::vector<std::uint64_t> answered;  ///< in the transaction that is open

@@ -63,6 +63,25 @@ public:
             real_.delivered(queue, id);
         }
     }
+    journal_location paged(const page_facts& what, std::span<const message_id> moved) override {
+        return real_.paged(what, moved);
+    }
+    void page_settled(
+        std::uint64_t page,
+        std::uint32_t first,
+        std::uint32_t more,
+        std::uint64_t body_octets) override {
+        if (!forgets(sabotage::lost_settles)) {
+            real_.page_settled(page, first, more, body_octets);
+        }
+    }
+    void page_returned(std::uint64_t page, std::uint32_t index, std::uint32_t delivery_count)
+        override {
+        if (!forgets(sabotage::lost_returns)) {
+            real_.page_returned(page, index, delivery_count);
+        }
+    }
+    void page_dropped(std::uint64_t page) override { real_.page_dropped(page); }
     void released(journal_location location) override { real_.released(location); }
     [[nodiscard]] lsn last() const override { return real_.last(); }
 

@@ -1,6 +1,7 @@
 #include "tests/broker/simulation/sim_node.hpp"
 
 #include "broker/server/restore.hpp"
+#include "broker/store/directory.hpp"
 #include "tests/broker/simulation/broken_journal.hpp"
 
 #include <lovage/broker.hpp>
@@ -56,6 +57,9 @@ bool sim_node::start(clock_reading clock, std::string& problem) {
         octets.back() = ++serial_;
         return octets;
     });
+    salt_ = recovery_->tail().salt;
+    pages_ = std::make_unique<segment_pages>(disk_, *log_, recovery_->tail());
+    engine_->use(*pages_);
     try {
         restore(*engine_, *recovery_);
     } catch (const start_error& refused) {
@@ -124,6 +128,7 @@ void sim_node::perform() {
     checks_.insert(checks_.end(), caused.password_checks.begin(), caused.password_checks.end());
     hashes_.insert(hashes_.end(), caused.password_hashes.begin(), caused.password_hashes.end());
     answer_passwords();
+    feed_segments();
     feed_disk();
     if (log_->batch_bytes() > options_.unwritten_octets_max) {
         set_disk_alarm(true);  // until a batch is written that leaves less behind it
@@ -140,6 +145,76 @@ void sim_node::answer_passwords() {
         engine_->password_checked(each.who, each.verifier == verifier_of(each.password), clock_);
         perform();
     }
+}
+
+void sim_node::feed_segments() {
+    auto sealed = pages_->take_sealed();
+    if (!sealed) {
+        return;
+    }
+    struct segment {
+        store::built_segment built;
+        store::segment_number number = 0;
+        boost::system::error_code error;
+    };
+    auto what = std::make_shared<segment>();
+    what->number = sealed->number;
+    what->built = std::move(*sealed);
+    job next;
+    next.not_before = clock_.now;
+    next.run = [this, what] {
+        std::string problem;
+        what->error = store::write_segment(disk_, salt_, what->built, problem);
+        return !what->error || what->error == store::errc::disk_full;
+    };
+    next.report = [this, what] {
+        segments_ += what->error ? 0U : 1U;
+        if (options_.broken != sabotage::early_segments) {
+            engine_->segment_written(what->number, !what->error, clock_);
+            perform();
+        }
+    };
+    jobs_.push_back(std::move(next));
+    if (options_.broken == sabotage::early_segments) {
+        engine_->segment_written(what->number, true, clock_);
+        perform();
+    }
+}
+
+void sim_node::remove_segments(lsn reached) {
+    const auto gone = pages_->take_removable(reached);
+    if (gone.empty()) {
+        return;
+    }
+    job next;
+    next.not_before = clock_.now;
+    next.run = [this, gone] {
+        for (const store::segment_number each : gone) {
+            static_cast<void>(disk_.remove(store::segment_name(each)));
+        }
+        return true;
+    };
+    next.report = [] {};
+    jobs_.push_back(std::move(next));
+}
+
+/// What the disk thread does when it has nothing else to do.
+void sim_node::prepare_reserve() {
+    if (disk_busy_ || writer_->preparing() == store::log_writer::preparation::none) {
+        return;
+    }
+    disk_busy_ = true;
+    job next;
+    next.not_before = clock_.now;
+    next.run = [this] { return !writer_->prepare(); };
+    next.report = [this] {
+        disk_busy_ = false;
+        looking_ = looking_ || writer_->space_low();
+        set_disk_alarm(writer_->space_low() || log_->batch_bytes() > options_.unwritten_octets_max);
+        perform();
+        space_looked_for();
+    };
+    jobs_.push_back(std::move(next));
 }
 
 void sim_node::feed_disk() {
@@ -192,8 +267,12 @@ void sim_node::on_written(const std::shared_ptr<log_batch>& what) {
     looking_ = looking_ || what->space_low;
     set_disk_alarm(what->space_low || log_->batch_bytes() > options_.unwritten_octets_max);
     engine_->durable(reached, clock_);
+    remove_segments(reached);
     perform();
     space_looked_for();
+    if (!disk_busy_ && chance_.percent(50)) {
+        prepare_reserve();
+    }
 }
 
 /// With the queues drained nothing is written any more that could tell that there is space again.

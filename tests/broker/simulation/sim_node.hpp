@@ -7,6 +7,7 @@
 
 #include "broker/core/engine.hpp"
 #include "broker/server/log_journal.hpp"
+#include "broker/server/segment_pages.hpp"
 #include "broker/store/log.hpp"
 #include "broker/store/log_writer.hpp"
 #include "broker/store/recovery.hpp"
@@ -30,6 +31,7 @@ enum class sabotage : std::uint8_t {
     none,
     ignored_syncs,   ///< the disk says that it has synced, and has not
     early_confirms,  ///< the engine hears that a batch is durable before it is written
+    early_segments,  ///< and that a segment is, before it is there
     lost_settles,    ///< one in a few is not written to the log
     lost_returns,    ///< likewise
     lost_marks,      ///< likewise, that something was delivered
@@ -37,7 +39,7 @@ enum class sabotage : std::uint8_t {
 
 struct node_options {
     store::log_options log{2048, 2, 1U << 16U};
-    store::writer_options writer{512, 2, 8192};
+    store::writer_options writer{512, 2, 8192, 2048};
     store::recovery_options recovery{0x5EED, 512, 2};
     engine_options engine;
     /// More unwritten log than this, and publishers wait for the disk.
@@ -77,6 +79,8 @@ public:
     [[nodiscard]] std::uint64_t durable_event() const { return durable_event_; }
     /// Connections that the broker has ended; they are to be told by disconnected().
     [[nodiscard]] std::vector<connection_id> take_closed() { return std::exchange(closed_, {}); }
+    /// Written so far.
+    [[nodiscard]] std::size_t segments() const { return segments_; }
     [[nodiscard]] engine& broker() { return *engine_; }
     [[nodiscard]] const store::log& log() const { return *log_; }
 
@@ -96,6 +100,9 @@ private:
     void answer_passwords();
     void feed_disk();
     void hand_over();
+    void feed_segments();
+    void remove_segments(lsn reached);
+    void prepare_reserve();
     void add_log_job(std::shared_ptr<log_batch> what, time_point not_before);
     void on_written(const std::shared_ptr<log_batch>& what);
     void space_looked_for();
@@ -110,12 +117,15 @@ private:
     std::unique_ptr<store::log_writer> writer_;
     std::unique_ptr<log_journal> journal_;
     std::unique_ptr<journal> broken_journal_;  // between engine and journal_ if it is sabotaged
+    std::unique_ptr<segment_pages> pages_;
     std::unique_ptr<engine> engine_;
     std::vector<job> jobs_;
     std::vector<connection_id> closed_;
     std::vector<password_check> checks_;
     std::vector<password_to_hash> hashes_;
 
+    std::uint64_t salt_ = 0;
+    std::size_t segments_ = 0;
     clock_reading clock_;
     time_point housekeeping_at_{};
     time_point acks_at_{};

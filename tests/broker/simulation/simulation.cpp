@@ -44,10 +44,20 @@ node_options simulation::options_of_node() {
     result.log.file_bytes = 1024 + 1024 * chance_.below(4);
     result.writer.ahead_bytes = 256U << chance_.below(4);
     result.recovery.window_bytes = 128U << chance_.below(4);
+    result.writer.file_bytes = result.log.file_bytes;
+    // Nothing, little or more than there ever is stays in memory.
+    result.engine.window_octets_max = std::uint64_t{2000} * chance_.below(4) * chance_.below(6);
+    if (chance_.percent(20)) {
+        result.engine.window_octets_max = 1U << 30U;
+    }
+    result.engine.page_visit_pause_ms = 0;  // the model knows when a message expires
+    result.engine.page_visits_max = 1000;
+    result.engine.page_octets = 200U << chance_.below(4);
+    result.engine.segment_octets = 1000U << chance_.below(4);
     result.broken = options_.broken;
     result.engine.output_octets_high = 2048U << chance_.below(4);
     if (chance_.percent(25)) {
-        result.engine.memory_octets_max = 32 * 1024 + chance_.below(64 * 1024);
+        result.engine.memory_octets_max = 96 * 1024 + chance_.below(64 * 1024);
     }
     return result;
 }

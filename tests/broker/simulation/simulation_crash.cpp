@@ -54,6 +54,7 @@ void simulation::stop() {
 
 void simulation::go_down(bool power_fails) {
     note(power_fails ? "the power fails" : "the broker is killed");
+    result_.segments += node_->segments();
     node_.reset();
     actors_.clear();
     closed_.clear();

@@ -87,9 +87,9 @@ void simulation::check_end() {
             throw violation("queue " + each.name + " is not empty at the end");
         }
     }
-    if (node_->broker().memory_octets() != 0) {
+    if (node_->broker().held_octets() != 0) {
         throw violation(
-            "memory is not given back: " + std::to_string(node_->broker().memory_octets()));
+            "memory is not given back: " + std::to_string(node_->broker().held_octets()));
     }
     // Closed files are rewritten when less than half of them lives; spares and the open file, each
     // with what was written ahead, are kept. Looking for space on a full disk writes ahead, too.

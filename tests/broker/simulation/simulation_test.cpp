@@ -49,12 +49,14 @@ TEST(Simulation, NothingIsLostDoubledOrDamagedWhateverFails) {
         sum.steps += result.steps;
         sum.crashes += result.crashes;
         sum.refused_starts += result.refused_starts;
+        sum.segments += result.segments;
         sum.messages += result.messages;
         sum.published += result.published;
     }
     std::cout << "seeds " << first << " to " << first + seeds - 1 << ": " << sum.steps << " steps, "
               << sum.crashes << " crashes, " << sum.refused_starts << " starts refused, "
-              << sum.published << " messages published, " << sum.messages << " seen\n";
+              << sum.segments << " segments, " << sum.published << " messages published, "
+              << sum.messages << " seen\n";
 }
 
 /// The first seed that finds it; 0: none does.
@@ -73,6 +75,10 @@ TEST(SimulationCanary, SyncsThatDoNothingAreFound) {
 
 TEST(SimulationCanary, ConfirmsSentBeforeTheBatchIsDurableAreFound) {
     EXPECT_NE(seed_that_finds(sabotage::early_confirms), 0U);
+}
+
+TEST(SimulationCanary, SegmentsThatAreNamedBeforeTheyAreDurableAreFound) {
+    EXPECT_NE(seed_that_finds(sabotage::early_segments), 0U);
 }
 
 TEST(SimulationCanary, SettlementsThatAreNotLoggedAreFound) {
