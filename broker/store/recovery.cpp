@@ -29,6 +29,7 @@ boost::system::error_code recovery::run(std::string& problem) {
         return claimed.error();
     }
     tail_.salt = claimed->salt;
+    has_marker_ = true;
     const auto names = disk_.list();
     if (!names) {
         problem = "cannot list the data directory: " + names.error().message();

@@ -59,6 +59,8 @@ public:
     /// After run(), as often as wanted until the log is written to.
     [[nodiscard]] error_code for_each_message(const message_visitor& visit, std::string& problem);
 
+    /// False after a run() that found no marker to go by: tail().salt means nothing.
+    [[nodiscard]] bool has_marker() const { return has_marker_; }
     [[nodiscard]] const recovered_tail& tail() const { return tail_; }
     [[nodiscard]] const std::vector<recovered_queue>& queues() const { return replay_.queues(); }
     [[nodiscard]] const std::vector<recovered_exchange>& exchanges() const {
@@ -118,7 +120,8 @@ private:
     std::size_t stop_index_ = 0;     // file in which reading stopped
     std::uint64_t stop_offset_ = 0;  // 0: not even the header is right
     bool logs_begin_ = true;         // false: nothing but a part of the very first batch
-    bool any_lsn_ = true;            // the next record may have any number
+    bool has_marker_ = false;
+    bool any_lsn_ = true;  // the next record may have any number
     lsn last_ = 0;
     lsn highest_stray_ = 0;
     std::string damage_;  // where the last damage was that made reading start over

@@ -40,7 +40,7 @@ boost::system::error_code verification::run(std::string& problem) {
     } else {
         list_damage();
     }
-    if (found_.tail().salt != 0) {
+    if (found_.has_marker()) {
         check_segments();
     }
     check_twice();
@@ -70,7 +70,7 @@ boost::system::error_code verification::look(std::string& problem) {
 
 void verification::list_damage() {
     const std::uint64_t salt = found_.tail().salt;
-    if (salt == 0) {
+    if (!found_.has_marker()) {
         return;  // without the marker no checksum can be told
     }
     std::string problem;

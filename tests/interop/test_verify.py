@@ -138,6 +138,27 @@ class Verify(harness.BrokerTest):
         self.assertEqual(taken, sorted(set(taken)))
         self.assertEqual(self.count(channel, "short"), 1)
 
+    def test_a_virtual_host_whose_record_is_damaged_keeps_its_queues(self):
+        """A start deletes all that is in a virtual host which the log does not know."""
+        folder, into = self.folder(), self.folder()
+        self.fill(folder)
+        self.broker.stop()
+        log = pathlib.Path(folder) / "log-0000000000000001"
+        octets = bytearray(log.read_bytes())
+        octets[octets.index(b"vhost\0\0\0\0\1/")] ^= 1
+        log.write_bytes(octets)
+        status, text, _ = run("--verify", folder)
+        self.assertEqual(status, 1)
+        self.assertRegex(text, f"{log.name} at offset [0-9]+ to [0-9]+ .*: no record")
+        status, text, problem = run("--salvage", folder, "--into", into)
+        self.assertEqual((status, problem), (3, ""), text)
+        self.assertIn("the definition of virtual host '/'", text)
+        self.assertEqual(run("--verify", into)[0], 0)
+        self.start(into)
+        channel = self.channel()
+        self.assertEqual(self.count(channel, "short"), 1)
+        self.assertEqual(self.drain(channel), list(range(TAKEN, MESSAGES)))
+
     def test_what_cannot_be_looked_at_is_said_with_status_2(self):
         nowhere = self.folder() + "/none"
         empty = self.folder()
