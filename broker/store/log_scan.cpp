@@ -12,6 +12,9 @@ namespace {
 /// How large the number of the first record may be that is found without any before it.
 constexpr std::uint64_t first_lsn_window = std::uint64_t{1} << 48U;
 
+constexpr const char* unproven =
+    "no record and none behind it: begun by a batch that was cut, unless all of it is damaged";
+
 class scanner {
 public:
     scanner(disk& files, std::uint64_t salt, std::size_t window_bytes)
@@ -124,10 +127,11 @@ private:
             }
             last = &each;
         }
-        // Files of which nothing is used are left of the torn batch, or damaged from end to end.
+        // Begun by a batch that a crash has cut, or damaged from end to end: as for a start,
+        // without a proof that something was there nothing is lost.
         const file_number end = last == nullptr ? 0 : last->file;
         for (auto each = sizes_.upper_bound(end); each != sizes_.end() && !out_.torn; ++each) {
-            damage(each->first, 0, each->second, "the file holds no record");
+            damage(each->first, 0, each->second, unproven, false);
         }
     }
 

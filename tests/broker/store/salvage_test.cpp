@@ -280,6 +280,20 @@ TEST_F(Salvage, TornBatchIsLeftOutAndNothingIsLost) {
     EXPECT_THAT(report.notes, Contains(HasSubstr("cut by a crash")));
 }
 
+TEST_F(Salvage, FileThatACutBatchHasBegunIsNoLoss) {
+    file_number last = 0;
+    for (const file_number file : classify(disk_.names()).logs) {
+        last = file;
+    }
+    disk_.set_content(log_name(last + 1), std::string(512, '\0'));
+
+    const salvage_report report = taken_over();
+
+    EXPECT_EQ(now_, sound_);
+    EXPECT_EQ(report.lost_count, 0U);
+    EXPECT_THAT(report.notes, Contains(HasSubstr(log_name(last + 1) + " at offset 0 to 512")));
+}
+
 TEST_F(Salvage, AnyFlippedBitCostsNoMoreThanOneRecordAndIsListed) {
     const auto original = copy_of(disk_);
     for (const std::string& name : original->names()) {
