@@ -1,6 +1,8 @@
-// lovage-broker: reads its options, serves until SIGTERM or SIGINT, exits 0.
+// lovage-broker: reads its options, serves until SIGTERM or SIGINT, exits 0; or looks at a data
+// directory and ends (--verify, --salvage).
 #include "broker/server/node.hpp"
 #include "broker/server/program_options.hpp"
+#include "broker/server/verify.hpp"
 
 #include <lovage/logging.hpp>
 
@@ -93,12 +95,21 @@ int main(int argc, char** argv) {
                 "--log-level: '" + options->log_level +
                 "' is none of trace, debug, info, warning, error, off");
         }
+        if (!options->verify.empty()) {
+            return broker::verify_directory(options->verify, std::cout, std::cerr);
+        }
+        if (!options->salvage.empty()) {
+            return broker::salvage_directory(options->salvage, options->into, std::cout, std::cerr);
+        }
         const sigset_t signals = block_signals();
         allow_all_descriptors();
         broker::node node{options->server};
         const signal_waiter waiter{signals, node};
         print_ready(options->server, node);
         return node.run() ? EXIT_SUCCESS : EXIT_FAILURE;
+    } catch (const broker::usage_error& error) {
+        std::cerr << "lovage-broker: " << error.what() << '\n';
+        return broker::cannot_look;
     } catch (const broker::start_error& error) {
         std::cerr << "lovage-broker: " << error.what() << '\n';
     } catch (const std::exception& error) {

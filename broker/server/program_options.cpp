@@ -75,7 +75,40 @@ po::options_description describe() {
     add("log-level",
         po::value<std::string>()->default_value("info"),
         "trace, debug, info, warning, error or off");
+    add("verify",
+        po::value<std::string>(),
+        "check the data directory of a broker that is not running, and end; changes nothing. Exit "
+        "status 0: whole, 1: faults, 2: cannot look");
+    add("salvage",
+        po::value<std::string>(),
+        "take over what is whole in a damaged data directory, and end. Exit status 0: everything, "
+        "2: cannot, 3: something is lost or doubtful");
+    add("into", po::value<std::string>(), "new or empty directory, for --salvage");
     return described;
+}
+
+/// What is done instead of serving; false if nothing is.
+bool read_offline_work(const po::variables_map& values, program_options& into) {
+    const bool verify = values.contains("verify");
+    const bool salvage = values.contains("salvage");
+    if (salvage != values.contains("into")) {
+        throw usage_error("--salvage DATA_DIR and --into NEW_DIR go together: give both, or none");
+    }
+    if (verify && salvage) {
+        throw usage_error("--verify and --salvage: give one of them");
+    }
+    if (verify) {
+        into.verify = values["verify"].as<std::string>();
+    }
+    if (salvage) {
+        into.salvage = values["salvage"].as<std::string>();
+        into.into = values["into"].as<std::string>();
+    }
+    if ((verify && into.verify.empty()) ||
+        (salvage && (into.salvage.empty() || into.into.empty()))) {
+        throw usage_error("--verify, --salvage and --into need a directory");
+    }
+    return verify || salvage;
 }
 
 std::uint16_t port_of(const po::variables_map& values, const char* name) {
@@ -172,7 +205,7 @@ std::optional<program_options> read_program_options(
         }
         po::notify(values);
     } catch (const po::error& wrong) {
-        throw start_error(std::string(wrong.what()) + "; see lovage-broker --help");
+        throw usage_error(std::string(wrong.what()) + "; see lovage-broker --help");
     }
     if (values.contains("help")) {
         out << described;
@@ -182,7 +215,12 @@ std::optional<program_options> read_program_options(
         out << "lovage-broker " << LOVAGE_VERSION << '\n';
         return std::nullopt;
     }
-    return program_options{server_options_of(values), values["log-level"].as<std::string>()};
+    program_options options;
+    options.log_level = values["log-level"].as<std::string>();
+    if (!read_offline_work(values, options)) {
+        options.server = server_options_of(values);
+    }
+    return options;
 }
 
 }  // namespace lovage::broker

@@ -102,6 +102,23 @@ error_code take_lock(disk& files, std::string& problem) {
     return error;
 }
 
+/// Nothing if it is damaged; a newer version is an error.
+disk::result<std::optional<marker>> read_marker(disk& files, std::string& problem) {
+    const auto text = read_small(files, marker_name);
+    if (!text) {
+        problem = std::string{"cannot read "} + marker_name + ": " + text.error().message();
+        return text.error();
+    }
+    auto found = parse_marker(*text);
+    if (found && found->version > format_version) {
+        problem = std::string{marker_name} + " says format version " +
+                  std::to_string(found->version) + ", this broker supports up to " +
+                  std::to_string(format_version) + "; run the newer broker";
+        return error_code{errc::newer_version};
+    }
+    return found;
+}
+
 }  // namespace
 
 std::string log_name(file_number file) {
@@ -157,7 +174,7 @@ std::optional<marker> parse_marker(octets text) {
         return std::nullopt;
     }
     content.salt = *salt;
-    return content;
+    return content.version == 0 ? std::nullopt : std::optional{content};
 }
 
 disk::result<marker> claim_directory(disk& files, std::uint64_t new_salt, std::string& problem) {
@@ -177,18 +194,11 @@ disk::result<marker> claim_directory(disk& files, std::uint64_t new_salt, std::s
         return error;
     }
     if (content.has_marker) {
-        const auto text = read_small(files, marker_name);
-        if (!text) {
-            problem = std::string{"cannot read "} + marker_name + ": " + text.error().message();
-            return text.error();
+        const auto read = read_marker(files, problem);
+        if (!read) {
+            return read.error();
         }
-        const auto found = parse_marker(*text);
-        if (found && found->version > format_version) {
-            problem = std::string{marker_name} + " says format version " +
-                      std::to_string(found->version) + ", this broker supports up to " +
-                      std::to_string(format_version) + "; run the newer broker";
-            return error_code{errc::newer_version};
-        }
+        const std::optional<marker>& found = *read;
         if (found && empty) {
             if (const error_code error = sync_marker(files)) {
                 problem = std::string{"cannot sync "} + marker_name + ": " + error.message();
@@ -201,7 +211,8 @@ disk::result<marker> claim_directory(disk& files, std::uint64_t new_salt, std::s
     }
     if (!empty || (content.has_marker && !content.foreign.empty())) {
         problem = std::string{marker_name} + (content.has_marker ? " is damaged" : " is missing") +
-                  " although the directory has been used; restore it from a backup";
+                  " although the directory has been used; restore it from a backup, or take over "
+                  "what is whole with lovage-broker --salvage DATA_DIR --into NEW_DIR";
         return error_code{errc::damaged};
     }
     // New, or a crash came before the marker was whole: nothing was ever stored here.
@@ -215,6 +226,40 @@ disk::result<marker> claim_directory(disk& files, std::uint64_t new_salt, std::s
         return error;
     }
     return fresh;
+}
+
+disk::result<marker> look_at_directory(disk& files, std::string& problem) {
+    const auto names = files.list();
+    if (!names) {
+        problem = "cannot list the data directory: " + names.error().message();
+        return names.error();
+    }
+    const directory_content content = classify(*names);
+    const bool empty = content.logs.empty() && content.spares.empty() && content.segments.empty();
+    if (!content.has_marker && (empty || !content.foreign.empty())) {
+        problem = std::string{"this is not a lovage data directory: it holds no "} + marker_name;
+        return error_code{errc::foreign_directory};
+    }
+    if (const error_code error = take_lock(files, problem)) {
+        return error;
+    }
+    if (!content.has_marker) {
+        problem = std::string{marker_name} + " is missing although the directory has been used";
+        return error_code{errc::damaged};
+    }
+    const auto found = read_marker(files, problem);
+    if (!found) {
+        return found.error();
+    }
+    if (!*found && empty) {
+        problem = std::string{"nothing was ever stored here: "} + marker_name + " is not whole";
+        return error_code{errc::foreign_directory};
+    }
+    if (!*found) {
+        problem = std::string{marker_name} + " is damaged";
+        return error_code{errc::damaged};
+    }
+    return **found;
 }
 
 error_code upgrade_marker(disk& files, std::uint64_t salt, std::string& problem) {

@@ -43,6 +43,11 @@ struct marker {
     std::uint64_t new_salt,
     std::string& problem);
 
+/// The same for somebody who only looks: takes the lock and changes nothing else. A directory
+/// without a whole marker is foreign_directory if nothing else in it is ours, and damaged
+/// otherwise.
+[[nodiscard]] disk::result<marker> look_at_directory(disk& files, std::string& problem);
+
 /// Marks a directory of an older version as one of ours: before anything is written that the older
 /// version would not understand. After a crash the directory has one marker or the other.
 [[nodiscard]] disk::error_code upgrade_marker(

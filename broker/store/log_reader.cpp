@@ -101,8 +101,15 @@ disk::result<std::optional<found_record>> log_reader::record_at(std::uint64_t of
     return found_record{header, whole->substr(record_header_bytes), offset};
 }
 
-disk::result<log_reader::stray> log_reader::search(std::uint64_t offset, lsn last) {
-    stray found;
+disk::result<octets> log_reader::raw(std::uint64_t offset, std::uint64_t count) {
+    const std::uint64_t left = offset < window_.size() ? window_.size() - offset : 0;
+    return window_.at(offset, std::min(count, left));
+}
+
+disk::result<std::optional<found_record>> log_reader::find(
+    std::uint64_t offset,
+    lsn last,
+    std::uint64_t window) {
     while (offset + record_header_bytes <= window_.size()) {
         const std::uint64_t count = std::min<std::uint64_t>(
             std::max(window_bytes_, record_header_bytes * 2), window_.size() - offset);
@@ -117,8 +124,7 @@ disk::result<log_reader::stray> log_reader::search(std::uint64_t offset, lsn las
         // file have lower numbers.
         const std::size_t places = chunk->size() - record_header_bytes + 1;
         std::size_t place = 0;
-        while (place < places &&
-               get_fixed<lsn>(chunk->data() + place + 8) - last - 1 >= lsn_window) {
+        while (place < places && get_fixed<lsn>(chunk->data() + place + 8) - last - 1 >= window) {
             // A record's type is not 0, which takes what is written ahead in long strides.
             const std::size_t type = next_nonzero(*chunk, place + record_header_bytes);
             place = type - record_header_bytes + 1;
@@ -128,20 +134,43 @@ disk::result<log_reader::stray> log_reader::search(std::uint64_t offset, lsn las
         if (place == places) {
             continue;
         }
-        const auto record = record_at(offset);
-        if (!record) {
-            return record.error();
-        }
-        if (*record) {
-            found.highest = std::max(found.highest, (*record)->header.number);
-            if ((*record)->header.first_unsynced() > last + 1) {
-                found.proof = offset;
-                return found;
-            }
+        auto record = record_at(offset);
+        if (!record || *record) {
+            return record;
         }
         ++offset;
     }
-    return found;
+    return std::optional<found_record>{};
+}
+
+disk::result<log_reader::stray> log_reader::search(std::uint64_t offset, lsn last) {
+    stray found;
+    for (;;) {
+        const auto record = find(offset, last);
+        if (!record) {
+            return record.error();
+        }
+        if (!*record) {
+            return found;
+        }
+        offset = (*record)->offset;
+        found.highest = std::max(found.highest, (*record)->header.number);
+        if ((*record)->header.first_unsynced() > last + 1) {
+            found.proof = offset;
+            return found;
+        }
+        ++offset;
+    }
+}
+
+lsn number_before(const found_record& record) {
+    if (record.header.type != static_cast<std::uint8_t>(record_type::batch)) {
+        return record.header.number - 1;
+    }
+    payload_reader in{record.payload};
+    const std::uint64_t gap = in.varint();
+    return in.ok() && gap != 0 && gap <= record.header.number ? record.header.number - gap
+                                                              : record.header.number - 1;
 }
 
 bool follows(const found_record& record, lsn last) {

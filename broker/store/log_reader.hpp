@@ -1,5 +1,5 @@
 // Reads one log file, record by record, and searches what lies behind the end of the log for
-// proof of damage (docs/store_format.md, Reading). Used by recovery only, on its thread.
+// proof of damage (docs/store_format.md, Reading). Used by recovery and log_scan, on their thread.
 // Holds one window of the file in memory, never the whole file unless one record is that long.
 #pragma once
 
@@ -59,6 +59,18 @@ public:
     /// The record at `offset` if there is a whole one with the right checksum.
     [[nodiscard]] disk::result<std::optional<found_record>> record_at(std::uint64_t offset);
 
+    /// The first valid record at or behind `offset` whose number is above `last` by at most
+    /// `window`: looks at every octet.
+    [[nodiscard]] disk::result<std::optional<found_record>> find(
+        std::uint64_t offset,
+        lsn last,
+        std::uint64_t window = lsn_window);
+    [[nodiscard]] std::uint64_t size() const { return window_.size(); }
+    /// Of the checksums of its records.
+    [[nodiscard]] std::uint32_t seed() const { return seed_; }
+    /// Up to `count` octets at `offset`, for a look at what is no record; fewer at the end.
+    [[nodiscard]] disk::result<octets> raw(std::uint64_t offset, std::uint64_t count);
+
     struct stray {
         lsn highest = 0;  ///< of the valid records found; 0 for none; incomplete with a proof
         /// Offset of a record that was written after `last + 1` had been synced; 0 for none.
@@ -86,5 +98,7 @@ private:
 
 /// True if the record may stand behind the record number `last`.
 [[nodiscard]] bool follows(const found_record& record, lsn last);
+/// The number of the record that it was written behind.
+[[nodiscard]] lsn number_before(const found_record& record);
 
 }  // namespace lovage::broker::store

@@ -24,6 +24,10 @@ error_code last_error() {
     return {errno, boost::system::system_category()};
 }
 
+error_code read_only_error() {
+    return {EROFS, boost::system::system_category()};
+}
+
 /// Repeats `call` while a signal interrupts it.
 template <class Call>
 auto uninterrupted(Call call) {
@@ -83,6 +87,18 @@ disk::result<std::unique_ptr<posix_disk>> posix_disk::open_directory(
     return std::unique_ptr<posix_disk>{new posix_disk{opened}};
 }
 
+disk::result<std::unique_ptr<posix_disk>> posix_disk::open_read_only(
+    const std::string& path,
+    std::string& problem) {
+    const int opened = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (opened < 0) {
+        const error_code error = last_error();
+        problem = "cannot open data directory " + path + ": " + error.message();
+        return error;
+    }
+    return std::unique_ptr<posix_disk>{new posix_disk{opened, true}};
+}
+
 posix_disk::~posix_disk() {
     if (lock_ >= 0) {
         ::close(lock_);
@@ -118,7 +134,11 @@ disk::result<std::vector<std::string>> posix_disk::list() {
 }
 
 disk::result<disk::handle> posix_disk::open(const std::string& name, open_mode mode) {
-    const int flags = O_RDWR | O_CLOEXEC | (mode == open_mode::create ? O_CREAT : 0);
+    if (read_only_ && mode == open_mode::create) {
+        return read_only_error();
+    }
+    const int flags =
+        (read_only_ ? O_RDONLY : O_RDWR) | O_CLOEXEC | (mode == open_mode::create ? O_CREAT : 0);
     const int opened =
         uninterrupted([&] { return ::openat(directory_, name.c_str(), flags, 0600); });
     if (opened < 0) {
@@ -192,19 +212,31 @@ error_code posix_disk::write(handle file, std::uint64_t offset, std::span<const 
 }
 
 error_code posix_disk::sync(handle file) {
+    if (read_only_) {
+        return read_only_error();
+    }
     return uninterrupted([&] { return ::fdatasync(file); }) < 0 ? last_error() : error_code{};
 }
 
 error_code posix_disk::sync_directory() {
+    if (read_only_) {
+        return read_only_error();
+    }
     return uninterrupted([&] { return ::fsync(directory_); }) < 0 ? last_error() : error_code{};
 }
 
 error_code posix_disk::rename(const std::string& from, const std::string& to) {
+    if (read_only_) {
+        return read_only_error();
+    }
     return ::renameat(directory_, from.c_str(), directory_, to.c_str()) != 0 ? last_error()
                                                                              : error_code{};
 }
 
 error_code posix_disk::remove(const std::string& name) {
+    if (read_only_) {
+        return read_only_error();
+    }
     return ::unlinkat(directory_, name.c_str(), 0) != 0 ? last_error() : error_code{};
 }
 
@@ -224,7 +256,10 @@ disk::result<disk::space_report> posix_disk::space() {
 }
 
 error_code posix_disk::lock(const std::string& name, std::string& holder) {
-    const auto opened = open(name, open_mode::create);
+    const auto opened = open(name, read_only_ ? open_mode::existing : open_mode::create);
+    if (!opened && read_only_ && opened.error() == boost::system::errc::no_such_file_or_directory) {
+        return {};
+    }
     if (!opened) {
         return opened.error();
     }
@@ -237,6 +272,9 @@ error_code posix_disk::lock(const std::string& name, std::string& holder) {
         return error;
     }
     lock_ = *opened;
+    if (read_only_) {
+        return {};
+    }
     const std::string text = std::to_string(::getpid()) + "\n";
     const octets piece = text;
     // The text is only for the message another broker prints; on a full disk it may be missing.

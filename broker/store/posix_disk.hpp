@@ -15,6 +15,12 @@ public:
     [[nodiscard]] static result<std::unique_ptr<posix_disk>> open_directory(
         const std::string& path,
         std::string& problem);
+    /// Opens an existing directory to look at: every call that would change something fails, and
+    /// lock() takes a lock file that is there, without writing to it; one that is not there means
+    /// that no broker runs.
+    [[nodiscard]] static result<std::unique_ptr<posix_disk>> open_read_only(
+        const std::string& path,
+        std::string& problem);
     ~posix_disk() override;
 
     [[nodiscard]] result<std::vector<std::string>> list() override;
@@ -38,9 +44,11 @@ public:
     [[nodiscard]] error_code lock(const std::string& name, std::string& holder) override;
 
 private:
-    explicit posix_disk(int directory) : directory_(directory) {}
+    explicit posix_disk(int directory, bool read_only = false)
+        : directory_(directory), read_only_(read_only) {}
 
     int directory_;
+    bool read_only_;
     int lock_ = -1;
 };
 

@@ -13,7 +13,8 @@ namespace {
 constexpr std::size_t windows_max = 64;
 constexpr std::size_t message_window_bytes = std::size_t{256} << 10U;
 constexpr const char* damage_advice =
-    "; restore the data directory from a backup, or move it away to start empty";
+    "; lovage-broker --verify DATA_DIR lists all that is damaged, lovage-broker --salvage "
+    "DATA_DIR --into NEW_DIR takes over what is whole; or restore a backup";
 
 std::string at_offset(file_number file, std::uint64_t offset) {
     return log_name(file) + " at offset " + std::to_string(offset);
@@ -22,11 +23,13 @@ std::string at_offset(file_number file, std::uint64_t offset) {
 }  // namespace
 
 boost::system::error_code recovery::run(std::string& problem) {
-    const auto claimed = claim_directory(disk_, options_.new_salt, problem);
+    const auto claimed = options_.read_only ? look_at_directory(disk_, problem)
+                                            : claim_directory(disk_, options_.new_salt, problem);
     if (!claimed) {
         return claimed.error();
     }
     tail_.salt = claimed->salt;
+    has_marker_ = true;
     const auto names = disk_.list();
     if (!names) {
         problem = "cannot list the data directory: " + names.error().message();
@@ -39,6 +42,13 @@ boost::system::error_code recovery::run(std::string& problem) {
     error_code error = read_logs();
     if (!error) {
         error = check_start();
+    }
+    if (options_.read_only) {
+        if (!error) {
+            finish();
+        }
+        problem = problem_;
+        return error;
     }
     if (!error && claimed->version < format_version) {
         // Not before all was read: what cannot be read here is left to the older version.
@@ -117,9 +127,7 @@ disk::result<std::unique_ptr<log_reader>> recovery::open_log(file_number file) {
                     ", this broker supports up to " + std::to_string(format_version) +
                     "; run the newer broker");
         case log_reader::header_state::other_directory:
-            return fail(
-                errc::damaged,
-                log_name(file) + " belongs to another data directory" + damage_advice);
+            return fail_damaged(log_name(file) + " belongs to another data directory");
         case log_reader::header_state::valid:
         case log_reader::header_state::invalid: break;
     }
@@ -155,10 +163,9 @@ boost::system::error_code recovery::apply_records(log_reader& reader, file_numbe
         const found_record& record = **found;
         const record_place place{file, record.offset, record.bytes(), record.header.number};
         if (!replay_.apply(static_cast<record_type>(record.header.type), record.payload, place)) {
-            return fail(
-                errc::damaged,
+            return fail_damaged(
                 at_offset(file, record.offset) + ": a record of type " +
-                    std::to_string(record.header.type) + " cannot be understood" + damage_advice);
+                std::to_string(record.header.type) + " cannot be understood");
         }
         any_lsn_ = false;
         last_ = record.header.number;
@@ -223,15 +230,11 @@ boost::system::error_code recovery::check_start() {
         return {};
     }
     if (!damage_.empty()) {
-        return fail(
-            errc::damaged,
-            damage_ + " is damaged: records behind it show that it had been stored" +
-                damage_advice);
+        return fail_damaged(
+            damage_ + " is damaged: records behind it show that it had been stored");
     }
-    return fail(
-        errc::damaged,
-        log_name(replay_.first_needed()) + " is missing, the log starts with " + log_name(start) +
-            damage_advice);
+    return fail_damaged(
+        log_name(replay_.first_needed()) + " is missing, the log starts with " + log_name(start));
 }
 
 void recovery::finish() {
@@ -290,10 +293,8 @@ boost::system::error_code recovery::check_segments() {
                 problem = problem.empty() ? "cannot read " + segment_name(record.segment) + ": " +
                                                 content.error().message()
                                           : problem;
-                return fail(
-                    errc::damaged,
-                    problem + "; messages of queue " + std::to_string(record.queue) + " lie there" +
-                        damage_advice);
+                return fail_damaged(
+                    problem + "; messages of queue " + std::to_string(record.queue) + " lie there");
             }
             tail_.segments[record.segment] = content->bytes;
             found = read.try_emplace(record.segment).first;
@@ -305,10 +306,9 @@ boost::system::error_code recovery::check_segments() {
         if (there == found->second.end() || there->second.queue != record.queue ||
             there->second.extent.offset != record.offset ||
             there->second.extent.bytes != record.bytes) {
-            return fail(
-                errc::damaged,
+            return fail_damaged(
                 segment_name(record.segment) + " has no page " + std::to_string(record.id) +
-                    " of queue " + std::to_string(record.queue) + damage_advice);
+                " of queue " + std::to_string(record.queue));
         }
         stored_[record.id] = there->second.count;
     }
@@ -435,10 +435,9 @@ boost::system::error_code recovery::for_each_message(
         out.where = message.where;
         if (!found || !*found || !read_payload((*found)->payload, out.record, unused) ||
             out.record.id != message.id) {
-            const error_code error = fail(
-                errc::damaged,
+            const error_code error = fail_damaged(
                 at_offset(message.where.file, message.offset) +
-                    ": the record cannot be read a second time" + damage_advice);
+                ": the record cannot be read a second time");
             problem = problem_;
             return error;
         }
@@ -452,6 +451,10 @@ boost::system::error_code recovery::for_each_message(
 boost::system::error_code recovery::fail(errc code, std::string text) {
     problem_ = std::move(text);
     return code;
+}
+
+boost::system::error_code recovery::fail_damaged(std::string text) {
+    return fail(errc::damaged, options_.read_only ? std::move(text) : text + damage_advice);
 }
 
 boost::system::error_code recovery::fail(const char* what, file_number file, error_code error) {

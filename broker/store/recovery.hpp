@@ -27,6 +27,9 @@ struct recovery_options {
     std::size_t window_bytes = std::size_t{1} << 20U;
     /// Reclaimed files that a crash left behind are kept for reuse up to this many.
     std::size_t spares_max = 4;
+    /// Nothing in the directory is changed, and segments are not looked at: for verification, which
+    /// looks at each of their messages. No log may be written afterwards.
+    bool read_only = false;
 };
 
 /// A message from the log. Its views are valid during the call it is passed to.
@@ -56,6 +59,8 @@ public:
     /// After run(), as often as wanted until the log is written to.
     [[nodiscard]] error_code for_each_message(const message_visitor& visit, std::string& problem);
 
+    /// False after a run() that found no marker to go by: tail().salt means nothing.
+    [[nodiscard]] bool has_marker() const { return has_marker_; }
     [[nodiscard]] const recovered_tail& tail() const { return tail_; }
     [[nodiscard]] const std::vector<recovered_queue>& queues() const { return replay_.queues(); }
     [[nodiscard]] const std::vector<recovered_exchange>& exchanges() const {
@@ -72,6 +77,8 @@ public:
     [[nodiscard]] std::uint32_t messages_stored(const recovered_page& page) const {
         return stored_.at(page.record.id);
     }
+    /// Files that nobody needs any more, whether they could be read or not, are below it.
+    [[nodiscard]] file_number first_needed() const { return replay_.first_needed(); }
     /// In the log, without those in pages.
     [[nodiscard]] std::size_t message_count() const { return replay_.messages().size(); }
     /// Above all ids that the log mentions.
@@ -102,6 +109,8 @@ private:
     [[nodiscard]] error_code sync_all();
     [[nodiscard]] error_code tidy();
     error_code fail(errc code, std::string text);
+    /// As errc::damaged, with what to do about it.
+    error_code fail_damaged(std::string text);
     error_code fail(const char* what, file_number file, error_code error);
 
     disk& disk_;
@@ -116,7 +125,8 @@ private:
     std::size_t stop_index_ = 0;     // file in which reading stopped
     std::uint64_t stop_offset_ = 0;  // 0: not even the header is right
     bool logs_begin_ = true;         // false: nothing but a part of the very first batch
-    bool any_lsn_ = true;            // the next record may have any number
+    bool has_marker_ = false;
+    bool any_lsn_ = true;  // the next record may have any number
     lsn last_ = 0;
     lsn highest_stray_ = 0;
     std::string damage_;  // where the last damage was that made reading start over

@@ -373,6 +373,8 @@ void replay::finish_messages() {
             if (queues_.contains(entry.queue)) {
                 entry.redelivered = entry.redelivered || stored.id <= marks_[entry.queue];
                 scratch_.push_back(entry);
+            } else if (entry.queue != 0) {
+                ++homeless_[entry.queue];
             }
         }
         if (scratch_.empty()) {

@@ -89,6 +89,10 @@ public:
     [[nodiscard]] queue_id highest_queue() const { return highest_queue_; }
     [[nodiscard]] page_id highest_page() const { return highest_page_; }
 
+    /// Messages, in the log and in pages, of queues that are not there: deleted ones, unless
+    /// records are missing. After finish().
+    [[nodiscard]] const std::map<queue_id, std::uint64_t>& homeless() const { return homeless_; }
+
     // Sorted and complete after finish().
     [[nodiscard]] const std::vector<recovered_queue>& queues() const { return queue_list_; }
     [[nodiscard]] const std::vector<recovered_exchange>& exchanges() const {
@@ -170,6 +174,7 @@ private:
     message_id highest_message_ = 0;
     queue_id highest_queue_ = 0;
     page_id highest_page_ = 0;
+    std::map<queue_id, std::uint64_t> homeless_;
     std::vector<recovered_page> page_list_;
     std::vector<recovered_queue> queue_list_;
     std::vector<recovered_exchange> exchange_list_;

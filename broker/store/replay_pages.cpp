@@ -100,9 +100,13 @@ bool replay::page_dropped(octets payload) {
 
 void replay::finish_pages() {
     for (auto& [id, page] : pages_) {
-        if (page.live != 0 && page.where.file >= first_needed_ &&
-            queues_.contains(page.record.queue)) {
+        if (page.live == 0 || page.where.file < first_needed_) {
+            continue;
+        }
+        if (queues_.contains(page.record.queue)) {
             page_list_.push_back(std::move(page));
+        } else {
+            homeless_[page.record.queue] += page.live;
         }
     }
     pages_.clear();

@@ -191,6 +191,7 @@ disk::result<segment_content> read_segment_end(
     }
     segment_content content;
     content.bytes = *size;
+    content.end = end;
     payload_reader in{octets{record}.substr(record_header_bytes)};
     const std::uint64_t count = in.varint();
     for (std::uint64_t i = 0; i < count && in.ok(); ++i) {

@@ -74,6 +74,7 @@ struct segment_page {
 };
 struct segment_content {
     std::uint64_t bytes = 0;
+    std::uint64_t end = 0;  ///< offset behind its pages
     std::vector<segment_page> pages;
 };
 /// Reads header and end of a segment. `problem` is what is wrong with it, empty if the disk failed.

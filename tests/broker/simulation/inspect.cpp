@@ -1,8 +1,13 @@
 #include "tests/broker/simulation/inspect.hpp"
 
+#include "broker/store/salvage.hpp"
+#include "broker/store/verification.hpp"
+
 namespace lovage::broker::simulation {
 namespace {
 
+/// One in so many disks is salvaged: it costs as much as all the rest.
+constexpr std::size_t salvaged_share = 3;
 constexpr int patience = 200;  // rounds in which a broker has to answer
 constexpr std::chrono::hours longer_than_any_delay{2};
 
@@ -161,6 +166,65 @@ private:
 };
 
 }  // namespace
+
+void look_offline(const fake_disk& image, const node_options& options) {
+    const auto stopped = image.after_power_loss([] { return true; });
+    store::verification check{*stopped};
+    std::string problem;
+    if (check.run(problem)) {
+        return;  // a crash came before the directory was ours
+    }
+    if (!check.report().whole()) {
+        throw violation("verification: " + check.report().faults.front());
+    }
+    if (image.calls() % salvaged_share != 0) {
+        return;
+    }
+    stopped->after_kill();
+    fake_disk into;
+    store::salvage_options salvaging;
+    salvaging.log = options.log;
+    salvaging.writer = options.writer;
+    salvaging.new_salt = 1;
+    store::salvage work{*stopped, into, salvaging};
+    if (work.run(problem)) {
+        throw violation("salvage: " + problem);
+    }
+    if (work.report().lost_count != 0) {
+        throw violation("salvage of what is whole: " + work.report().lost.front());
+    }
+    into.after_kill();
+    store::verification check_new{into};
+    if (check_new.run(problem) || !check_new.report().whole()) {
+        throw violation("the salvaged directory: " + problem);
+    }
+    const store::verification_report& before = check.report();
+    const store::verification_report& after = check_new.report();
+    // Of a batch that was cut salvage may take more than a start: behind a header that is not
+    // whole.
+    if (before.torn) {
+        return;
+    }
+    if (before.queues != after.queues || before.bindings != after.bindings ||
+        before.exchanges != after.exchanges || before.settings != after.settings ||
+        before.messages_in_log != after.messages_in_log ||
+        before.octets_in_log != after.octets_in_log ||
+        before.messages_in_pages != after.messages_in_pages ||
+        before.octets_in_pages != after.octets_in_pages) {
+        const auto text = [](const store::verification_report& of) {
+            return std::to_string(of.queues) + " queues, " + std::to_string(of.bindings) +
+                   " bindings, " + std::to_string(of.exchanges) + " exchanges, " +
+                   std::to_string(of.messages_in_log) + " and " +
+                   std::to_string(of.messages_in_pages) + " messages, " +
+                   std::to_string(of.octets_in_log) + " and " + std::to_string(of.octets_in_pages) +
+                   " octets, log of " + std::to_string(of.log_records) + " records" +
+                   (of.torn ? ", torn" : "");
+        };
+        throw violation(
+            "the salvaged directory does not hold the same: " + text(after) + " instead of " +
+            text(before) + (work.report().notes.empty() ? "" : "; " + work.report().notes.front()));
+    }
+}
 
 snapshot inspect(const fake_disk& image, node_options options, clock_reading clock) {
     options.broken = sabotage::none;

@@ -10,4 +10,8 @@ namespace lovage::broker::simulation {
 /// Throws a violation if the broker does not start on it.
 [[nodiscard]] snapshot inspect(const fake_disk& image, node_options options, clock_reading clock);
 
+/// What a crash leaves is no damage: throws a violation if verification finds any in it, or salvage
+/// loses any of it.
+void look_offline(const fake_disk& image, const node_options& options);
+
 }  // namespace lovage::broker::simulation

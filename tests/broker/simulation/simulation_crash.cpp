@@ -81,6 +81,7 @@ void simulation::go_down(bool power_fails) {
 void simulation::start_again() {
     std::string problem;
     for (int starts = 0;; ++starts) {
+        look_offline(*disk_, node_options_);
         const bool hit = starts < starts_max && chance_.percent(25);
         if (hit && chance_.percent(50)) {
             disk_->power_off_at(disk_->calls() + chance_.below(calls_of_a_recovery));
@@ -108,6 +109,7 @@ void simulation::start_again() {
             disk_->after_kill();
         }
     }
+    look_offline(*disk_, node_options_);
     const snapshot found = inspect(*disk_, node_options_, clock_);
     if (options_.traced) {
         for (const auto& [name, copies] : found.queues) {

@@ -36,6 +36,7 @@ TEST(DataDirectory, OtherTextIsNoMarker) {
           "lovage-store 1",
           "lovage-store 1 0000",
           "lovage-store x 0\n",
+          "lovage-store 0 0000000000000001\n",
           "lovage-store 1 000000000000000g\n",
           "lovage-store 1 0000000000000000"}) {
         EXPECT_FALSE(parse_marker(text)) << text;

@@ -1,11 +1,13 @@
 // Fuzz target of the recovery reader: the input is the content of the log, cut into files. The
 // checksums are repaired first, so that records are reached with odd payloads. Whatever it is,
 // recovery answers: a state that a second recovery confirms and a log can go on from, or an error
-// with a text.
+// with a text. Verification and salvage come to an end with it, too.
 #include "broker/store/directory.hpp"
 #include "broker/store/log.hpp"
 #include "broker/store/log_writer.hpp"
 #include "broker/store/recovery.hpp"
+#include "broker/store/salvage.hpp"
+#include "broker/store/verification.hpp"
 #include "tests/broker/store/fake_disk.hpp"
 
 #ifndef LOVAGE_FUZZ_TARGET
@@ -37,7 +39,7 @@ void repair(std::string& content, file_number file, lsn& number, bool whole_head
         header.length %= 64;
         header.number = ++number;
         header.unsynced %= 4;
-        header.type = static_cast<std::uint8_t>(header.type % 16);
+        header.type = static_cast<std::uint8_t>(header.type % record_type_max);
         put_record_header(content.data() + at, header);
         const std::size_t bytes = record_header_bytes + header.length;
         if (at + bytes > content.size()) {
@@ -69,6 +71,27 @@ bool recovers(testing::fake_disk& disk, recovery& reader) {
     return fine;
 }
 
+/// Whatever it is, verification and salvage come to an end, and what is salvaged can be read.
+void look_offline(testing::fake_disk& disk) {
+    verification check{disk};
+    std::string problem;
+    require(!check.run(problem) || !problem.empty());
+    disk.after_kill();
+    testing::fake_disk into;
+    salvage_options options;
+    options.new_salt = 1;
+    options.window_bytes = 256;
+    salvage work{disk, into, options};
+    const bool fine = !work.run(problem);
+    require(fine || !problem.empty());
+    disk.after_kill();
+    into.after_kill();
+    if (fine) {
+        recovery found{into, {0, 256, 2}};
+        require(recovers(into, found));
+    }
+}
+
 void feed(octets input) {
     testing::fake_disk disk;
     disk.set_content(marker_name, format_marker({format_version, 0}));
@@ -82,6 +105,7 @@ void feed(octets input) {
         }
         disk.set_content(log_name(file), content);
     }
+    look_offline(disk);
     recovery first{disk, {0, 256, 2}};
     if (!recovers(disk, first)) {
         return;

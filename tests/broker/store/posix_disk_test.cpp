@@ -137,6 +137,59 @@ TEST_F(PosixDisk, LockKeepsASecondBrokerOutAndNamesTheFirst) {
     EXPECT_THAT(late.problem(), HasSubstr("process " + std::to_string(::getpid())));
 }
 
+TEST_F(PosixDisk, ReadOnlyOneChangesNothing) {
+    std::string problem;
+    {
+        auto writing = posix_disk::open_directory(path_, problem);
+        ASSERT_TRUE(writing) << problem;
+        ASSERT_TRUE((*writing)->open("file", disk::open_mode::create));
+    }
+    const auto looking = posix_disk::open_read_only(path_, problem);
+    ASSERT_TRUE(looking) << problem;
+    posix_disk& disk = **looking;
+    const octets piece = "text";
+
+    const auto file = disk.open("file", disk::open_mode::existing);
+    ASSERT_TRUE(file);
+    EXPECT_TRUE(disk.write(*file, 0, {&piece, 1}));
+    EXPECT_FALSE(disk.open("other", disk::open_mode::create));
+    EXPECT_TRUE(disk.sync(*file));
+    EXPECT_TRUE(disk.sync_directory());
+    EXPECT_TRUE(disk.rename("file", "other"));
+    EXPECT_TRUE(disk.remove("file"));
+    EXPECT_FALSE(disk.lock("lock", problem)) << "there is none, so nobody has it";
+
+    EXPECT_EQ(disk.list().value(), std::vector<std::string>{"file"});
+    EXPECT_EQ(disk.size(*file).value(), 0U);
+    disk.close(*file);
+}
+
+TEST_F(PosixDisk, ReadOnlyOneIsKeptOutByABrokerAndKeepsOneOut) {
+    std::string problem;
+    std::string holder;
+    auto running = posix_disk::open_directory(path_, problem);
+    ASSERT_TRUE(running) << problem;
+    ASSERT_FALSE((*running)->lock("lock", holder));
+    const auto looking = posix_disk::open_read_only(path_, problem);
+    ASSERT_TRUE(looking) << problem;
+
+    EXPECT_TRUE((*looking)->lock("lock", holder));
+    running->reset();
+    EXPECT_FALSE((*looking)->lock("lock", holder));
+    running = posix_disk::open_directory(path_, problem);
+    ASSERT_TRUE(running) << problem;
+    EXPECT_TRUE((*running)->lock("lock", holder));
+}
+
+TEST_F(PosixDisk, ReadOnlyOneThatIsMissingIsNotMade) {
+    std::string problem;
+
+    EXPECT_FALSE(posix_disk::open_read_only((path_ / "missing").string(), problem));
+
+    EXPECT_NE(problem.find("/missing"), std::string::npos);
+    EXPECT_FALSE(std::filesystem::exists(path_ / "missing"));
+}
+
 TEST_F(PosixDisk, LockEndsWithTheDisk) {
     for (int i = 0; i < 2; ++i) {
         const auto disk = open();

@@ -3,6 +3,7 @@
 // tests/interop/test_upgrade.py through the running broker; here, how they become ours.
 #include "broker/store/directory.hpp"
 #include "broker/store/recovery.hpp"
+#include "broker/store/verification.hpp"
 #include "tests/broker/store/fake_disk.hpp"
 #include "tests/broker/store/small_broker.hpp"
 
@@ -108,6 +109,20 @@ TEST_P(StoredDirectory, ThatIsDamagedKeepsItsMarkerForTheVersionThatWroteIt) {
 
     EXPECT_EQ(marked_version(*disk), GetParam());
     EXPECT_EQ(disk->content(log_name(1)), log);
+}
+
+TEST_P(StoredDirectory, IsVerifiedAndNotChanged) {
+    const auto disk = stored(GetParam());
+    verification check{*disk};
+    std::string problem;
+
+    ASSERT_FALSE(check.run(problem)) << problem;
+
+    EXPECT_TRUE(check.report().whole()) << check.report().faults.front();
+    EXPECT_EQ(check.report().queues, 6U);
+    EXPECT_EQ(check.report().delay_lines, 1U);
+    EXPECT_EQ(check.report().settings.at("user"), 2U);
+    EXPECT_EQ(marked_version(*disk), GetParam());
 }
 
 INSTANTIATE_TEST_SUITE_P(
