@@ -106,6 +106,27 @@ disk::result<octets> log_reader::raw(std::uint64_t offset, std::uint64_t count) 
     return window_.at(offset, std::min(count, left));
 }
 
+/// Not even that is true of nearly all places. What lies in the chunk as a whole is a record then:
+/// reading it again, and the chunk after it, would cost far more than the checksum.
+bool log_reader::may_begin(
+    octets chunk,
+    std::size_t place,
+    std::uint64_t offset,
+    lsn last,
+    std::uint64_t window) const {
+    if (get_fixed<lsn>(chunk.data() + place + 8) - last - 1 >= window) {
+        return false;
+    }
+    const record_header header = get_record_header(chunk.data() + place);
+    const std::uint64_t whole = record_header_bytes + std::uint64_t{header.length};
+    if (header.type == 0 || header.type > record_type_max ||
+        whole > window_.size() - offset - place) {
+        return false;
+    }
+    return whole > chunk.size() - place ||
+           record_crc(chunk.substr(place, whole), seed_) == header.crc;
+}
+
 disk::result<std::optional<found_record>> log_reader::find(
     std::uint64_t offset,
     lsn last,
@@ -124,7 +145,7 @@ disk::result<std::optional<found_record>> log_reader::find(
         // file have lower numbers.
         const std::size_t places = chunk->size() - record_header_bytes + 1;
         std::size_t place = 0;
-        while (place < places && get_fixed<lsn>(chunk->data() + place + 8) - last - 1 >= window) {
+        while (place < places && !may_begin(*chunk, place, offset, last, window)) {
             // A record's type is not 0, which takes what is written ahead in long strides.
             const std::size_t type = next_nonzero(*chunk, place + record_header_bytes);
             place = type - record_header_bytes + 1;

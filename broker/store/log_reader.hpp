@@ -89,6 +89,14 @@ private:
         std::uint32_t seed)
         : window_(files, file, size, window_bytes), window_bytes_(window_bytes), seed_(seed) {}
 
+    /// May a record with a number above `last` begin at that place of a chunk from `offset` on?
+    [[nodiscard]] bool may_begin(
+        octets chunk,
+        std::size_t place,
+        std::uint64_t offset,
+        lsn last,
+        std::uint64_t window) const;
+
     file_window window_;
     std::size_t window_bytes_;
     std::uint32_t seed_;

@@ -66,7 +66,7 @@ struct server_options {
     /// Octets of messages in memory above which those that nobody is about to need go to disk; far
     /// below memory_octets_max, which is what may be in use when the disk cannot follow or clients
     /// do not acknowledge.
-    std::uint64_t window_octets_max = 32ULL * 1024 * 1024;
+    std::uint64_t window_octets_max = 24ULL * 1024 * 1024;
     /// Octets of a message body.
     std::uint64_t message_octets_max = 128ULL * 1024 * 1024;
     /// Offered to clients, in seconds; 0 is none.
