@@ -93,6 +93,7 @@ void disk_thread::tell(report&& result) {
     result.counters = writer_.counters();
     result.space_low = writer_.space_low();
     result.room = writer_.room();
+    result.free = writer_.free_space();
     done_(std::move(result));
 }
 

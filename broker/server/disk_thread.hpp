@@ -33,6 +33,7 @@ public:
         store::writer_counters counters;
         bool space_low = false;
         std::uint64_t room = 0;  ///< octets that the log can still take
+        std::uint64_t free = 0;  ///< of these, what the file system has
     };
 
     /// `done` is called on the disk thread for each batch, and otherwise as `occasion` says; it is

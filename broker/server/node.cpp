@@ -126,6 +126,7 @@ void node::recover() {
     log_ = std::make_unique<store::log>(log_options, opened.found->tail());
     writer_ = std::make_unique<store::log_writer>(*disk_, writer_options, opened.found->tail());
     disk_room_ = writer_->room();
+    disk_free_ = writer_->free_space();
     space_low_ = writer_->space_low();
     journal_ = std::make_unique<log_journal>(*log_);
     passwords_ = std::make_unique<password_checker>(io_);
@@ -338,6 +339,8 @@ void node::arm_acks_timer() {
 void node::on_written(disk_thread::report&& report) {
     disk_counters_ = report.counters;
     disk_room_ = report.room;
+    disk_free_ = report.free;
+    segments_since_room_ = segment_in_flight_;
     space_low_ = report.space_low;
     if (report.error && report.error != store::errc::disk_full) {
         end_process(report.problem);

@@ -145,8 +145,11 @@ private:
     time_point housekeeping_at_{};
     std::uint64_t tick_due_ms_ = 0;  // Unix time for which tick_timer_ is set
     store::writer_counters disk_counters_;
-    std::uint64_t disk_room_ = 0;         // as it was last reported
-    std::uint64_t octets_in_flight_ = 0;  // of the batch at the disk
+    std::uint64_t disk_room_ = 0;            // as it was last reported
+    std::uint64_t disk_free_ = 0;            // likewise
+    std::uint64_t segments_since_room_ = 0;  // octets of segments that the report did not know
+    std::uint64_t segment_in_flight_ = 0;    // octets
+    std::uint64_t octets_in_flight_ = 0;     // of the batch at the disk
 
     bool disk_busy_ = false;
     bool acks_timer_armed_ = false;

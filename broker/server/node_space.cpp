@@ -14,11 +14,14 @@ constexpr std::size_t unwritten_octets_max = 64 * 1024 * 1024;
 /// What is under way when publishers are stopped must leave so many files of the log.
 constexpr std::uint64_t files_left_min = 2;
 constexpr std::chrono::seconds look_interval{1};
+/// Of the file system, not for segments.
+constexpr std::uint64_t segment_margin = 1024 * 1024;
 
 }  // namespace
 
 std::uint64_t node::disk_room_left() const {
-    return disk_room_ - std::min(disk_room_, octets_in_flight_ + log_->batch_bytes());
+    return disk_room_ -
+           std::min(disk_room_, octets_in_flight_ + log_->batch_bytes() + segments_since_room_);
 }
 
 /// Publishers are too fast for the disk, or the log's last files are for what frees space.
@@ -32,22 +35,28 @@ void node::feed_segments() {
     if (!sealed) {
         return;
     }
-    // What the log needs to free space comes first; messages can wait in memory.
-    const std::uint64_t left =
-        disk_room_left() - std::min(disk_room_left(), sealed->content.size());
-    const std::uint64_t files = sealed->frees ? 1 : files_left_min;
-    if ((disk_is_crowded() && !sealed->frees) || left < files * options_.log_file_octets) {
+    // What the log needs to free space comes first; messages can wait in memory. But what frees
+    // segments is written while it fits.
+    const std::uint64_t size = sealed->content.size() + segments_since_room_;
+    const bool fits = disk_free_ > size + segment_margin;
+    const std::uint64_t left = disk_room_left() - std::min(disk_room_left(), size);
+    const bool wanted =
+        sealed->frees || (!disk_is_crowded() && left >= files_left_min * options_.log_file_octets);
+    if (!fits || !wanted) {
         boost::asio::post(io_, [this, number = sealed->number] {
             engine_->segment_written(number, false, read_clocks());
             perform();
         });
         return;
     }
+    segment_in_flight_ = sealed->content.size();
+    segments_since_room_ += segment_in_flight_;
     segment_thread_->write(std::move(*sealed));
 }
 
 void node::on_segment(segment_thread::report&& report) {
     const bool full = report.error == store::errc::disk_full;
+    segment_in_flight_ = 0;
     if (report.error && !full) {
         end_process(report.problem);
     }

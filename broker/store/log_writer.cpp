@@ -151,6 +151,7 @@ void log_writer::measure() {
         space ? space->available : std::numeric_limits<std::uint64_t>::max();
     const std::uint64_t ahead = ready_ > end_ ? ready_ - end_ : 0;
     room_ = ahead + spares_.bytes();
+    free_ = refused_ ? 0 : available;
     if (!refused_) {
         room_ += std::min(available, std::numeric_limits<std::uint64_t>::max() - room_);
     }

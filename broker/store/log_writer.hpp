@@ -70,6 +70,8 @@ public:
     /// Octets that the log can still take, after the last batch: what is written ahead, and what
     /// the file system has.
     [[nodiscard]] std::uint64_t room() const { return room_; }
+    /// Of these, what the file system has, for other files too.
+    [[nodiscard]] std::uint64_t free_space() const { return free_; }
     /// Brings space_low() and room() up to date without a batch.
     void look_for_space();
 
@@ -119,6 +121,7 @@ private:
     std::uint64_t log_bytes_ = 0;    // records in all files
     std::uint64_t batch_bytes_ = 0;  // of the last batch, until something was prepared after it
     std::uint64_t room_ = 0;
+    std::uint64_t free_ = 0;
     std::string current_name_;
     bool directory_changed_ = false;
     bool begun_ = false;          // the log's first batch is on disk

@@ -193,7 +193,9 @@ class Deaf(BadInput):
 
     def test_publisher_that_does_not_hear_that_it_is_blocked(self):
         limit = 32 * 2**20
-        broker = harness.LovageBroker(extra=["--memory-limit", str(limit)])
+        # With a window that nothing leaves for the disk.
+        broker = harness.LovageBroker(extra=["--memory-limit", str(limit),
+                                             "--window-memory", str(2**40)])
         self.addCleanup(broker.close)
         broker.start()
         before_kib = broker.rss_kib()

@@ -41,6 +41,8 @@ class Upgrade(harness.BrokerTest):
             end()
         self.broker.start()
         self.check_messages()
+        # Answered when it is on disk, and with it the acknowledgements before it.
+        self.channel().queue_declare("end", durable=True)
         self.broker.kill()
         self.broker.start()
         for name in ("plain", "limited", "dead", "ranked"):
