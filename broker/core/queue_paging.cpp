@@ -83,8 +83,9 @@ void queue::visit_pages() {
     });
     ready_.recount();
     has_pages_ = ready_.has_pages();
-    std::ranges::stable_sort(gone, {}, [this](const queued_message& each) {
-        return expires_at_ms(*each.body).value_or(message::no_expiration);
+    std::ranges::sort(gone, {}, [this](const queued_message& each) {
+        const auto due_ms = expires_at_ms(*each.body).value_or(message::no_expiration);
+        return std::pair{due_ms, each.body->id()};
     });
     for (queued_message& each : gone) {
         ready_octets_ -= each.body->body().size();

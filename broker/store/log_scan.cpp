@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <map>
+#include <string_view>
+#include <tuple>
 
 namespace lovage::broker::store {
 namespace {
@@ -50,8 +52,8 @@ public:
     [[nodiscard]] log_scan finish() {
         find_end();
         find_holes();
-        std::ranges::stable_sort(out_.damaged, {}, [](const log_damage& each) {
-            return std::pair{each.file, each.begin};
+        std::ranges::sort(out_.damaged, {}, [](const log_damage& each) {
+            return std::tuple{each.file, each.begin, each.end, std::string_view{each.what}};
         });
         return std::move(out_);
     }
