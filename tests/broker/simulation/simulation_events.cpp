@@ -32,7 +32,16 @@ void simulation::look(actor* by, const action* done) {
         }
     }
     // First what the one sees who has caused it: it may close his channel at the end.
-    std::ranges::stable_partition(seen, [&](const auto& each) { return each.first == by; });
+    // Not stable_partition: its buffer is made in a way that clang calls deprecated.
+    decltype(seen) of_others;
+    std::erase_if(seen, [&](const auto& each) {
+        const bool other = each.first != by;
+        if (other) {
+            of_others.push_back(each);
+        }
+        return other;
+    });
+    seen.insert(seen.end(), of_others.begin(), of_others.end());
     const std::string* refusal = nullptr;
     bool stops = false;
     for (const auto& [who, what] : seen) {

@@ -211,7 +211,6 @@ TEST_F(Salvage, LostRecordOfAPageBringsItsMessagesBackFromTheLog) {
     // The record says which messages it takes out of the log, which still has them.
     std::string text;
     {
-        page_record page;
         recovery_options options = small_options{}.recovery;
         options.read_only = true;
         recovery found{disk_, options};
