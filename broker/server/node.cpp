@@ -469,7 +469,9 @@ void node::finish_stop() {
         feed_disk();
         return;
     }
-    io_.stop();
+    // After what the sessions that were just closed have to do for the last time: they own
+    // themselves until then.
+    boost::asio::post(io_, [this] { io_.stop(); });
 }
 
 }  // namespace lovage::broker
