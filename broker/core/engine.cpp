@@ -173,6 +173,9 @@ void engine::tick(clock_reading clock) {
     for (const auto& [id, each] : connections_) {
         each->tick();
     }
+    if (memory_alarm_) {
+        schedule_paged();  // who has acknowledged all he had gets something in an alarm too
+    }
     pages_.compact();
     finish();
 }
@@ -239,18 +242,25 @@ void engine::dispatch_scheduled() {
     scheduled_.clear();
 }
 
+/// They may have waited for memory.
+void engine::schedule_paged() {
+    for (const auto& [name, home] : vhosts_) {
+        for (const auto& [queue_name, each] : home->queues()) {
+            if (each->ready().has_pages()) {
+                schedule(*each);
+            }
+        }
+    }
+}
+
 void engine::update_memory_alarm() {
     const auto limit = static_cast<double>(options_.memory_octets_max);
     memory_peak_ = std::max(memory_peak_, memory_octets());
     const auto used = static_cast<double>(memory_octets());
     if (memory_alarm_ ? used < alarm_ends_at * limit : used > limit) {
         memory_alarm_ = !memory_alarm_;
-        for (const auto& [name, home] : vhosts_) {
-            for (const auto& [queue_name, each] : home->queues()) {
-                if (!memory_alarm_ && each->ready().has_pages()) {
-                    schedule(*each);  // it may have waited for memory
-                }
-            }
+        if (!memory_alarm_) {
+            schedule_paged();
         }
         const octets state = memory_alarm_ ? "on" : "off";
         log(log_level::warning,

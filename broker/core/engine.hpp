@@ -389,9 +389,8 @@ public:
     [[nodiscard]] bool publishes_wait(const connection& from) const;
     /// Why, in RabbitMQ's words.
     [[nodiscard]] octets alarm_reason() const;
-    [[nodiscard]] bool memory_is_short() const {
-        return memory_alarm_ || memory_octets() > options_.memory_octets_max;
-    }
+    /// Its end is announced to queues that wait for it.
+    [[nodiscard]] bool memory_is_short() const { return memory_alarm_; }
     /// Expired and superfluous messages that queues may yet drop in this event.
     [[nodiscard]] std::size_t& expired_left() { return expired_left_; }
     /// A message has died too often; one line of the log an event.
@@ -425,6 +424,7 @@ private:
     void flush_confirms(std::vector<channel*>& of);
     void dispatch_scheduled();
     void update_memory_alarm();
+    void schedule_paged();
     void unblock_all();
     void unblock_holders();
     [[nodiscard]] bool reserve_used_up() const;
@@ -463,7 +463,13 @@ private:
     std::vector<channel*> confirms_changed_;  // channels with confirms of this event
     std::vector<channel*> confirming_;        // channels that wait for the disk with some
     std::vector<connection_id> waiting_for_disk_;
-    std::set<std::pair<std::uint64_t, queue*>> expiries_;
+    /// By the time, then by the id: the same order in every run.
+    struct earlier_expiry {
+        bool operator()(
+            const std::pair<std::uint64_t, queue*>& left,
+            const std::pair<std::uint64_t, queue*>& right) const;
+    };
+    std::set<std::pair<std::uint64_t, queue*>, earlier_expiry> expiries_;
     std::set<std::pair<std::uint64_t, delay_line*>> lines_due_;
     std::vector<queue*> idle_watched_;  // queues with x-expires
     std::unordered_map<connection_id, std::vector<queue*>> exclusive_;

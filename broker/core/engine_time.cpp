@@ -7,6 +7,13 @@
 
 namespace lovage::broker {
 
+bool engine::earlier_expiry::operator()(
+    const std::pair<std::uint64_t, queue*>& left,
+    const std::pair<std::uint64_t, queue*>& right) const {
+    return left.first != right.first ? left.first < right.first
+                                     : left.second->id() < right.second->id();
+}
+
 void engine::expire_messages() {
     while (expired_left_ > 0 && !expiries_.empty() && expiries_.begin()->first <= wall_ms()) {
         queue& due = *expiries_.begin()->second;

@@ -76,12 +76,6 @@ void page::died(std::uint32_t index, std::uint64_t body_octets) {
     --live_;
 }
 
-void page::died_waiting(std::uint32_t index, std::uint64_t body_octets) {
-    --waiting_;
-    waiting_octets_ -= std::min(body_octets, waiting_octets_);
-    died(index, body_octets);
-}
-
 void page::kill_waiting(const std::function<void(std::uint32_t, std::uint32_t)>& told) {
     for (std::uint32_t index = next_index; index < facts_.count; ++index) {
         if (passed_over(index)) {

@@ -100,8 +100,6 @@ public:
     void left(std::uint32_t index) { away_.add(index); }
     /// One in memory is wanted no more.
     void died(std::uint32_t index, std::uint64_t body_octets);
-    /// One that was never read back is wanted no more.
-    void died_waiting(std::uint32_t index, std::uint64_t body_octets);
     /// All that waited is wanted no more; calls `told(first, more)` for each run of them.
     void kill_waiting(const std::function<void(std::uint32_t, std::uint32_t)>& told);
     /// It cannot be read: what waits in it is no longer counted.
@@ -126,6 +124,15 @@ private:
     std::uint64_t waiting_octets_ = 0;
 };
 
+/// By the key, then by the id: the same order in every run.
+struct earlier_page {
+    template <class Key>
+    bool operator()(const std::pair<Key, page*>& left, const std::pair<Key, page*>& right) const {
+        return left.first != right.first ? left.first < right.first
+                                         : left.second->id() < right.second->id();
+    }
+};
+
 class page_line {
 public:
     [[nodiscard]] bool empty() const { return order_.empty(); }
@@ -138,9 +145,9 @@ public:
     [[nodiscard]] page_key second_key() const {
         return order_.size() < 2 ? no_key : std::next(order_.begin())->first;
     }
-    /// Bounds over all pages; no_expiration if there is none.
     /// No message of its pages has a higher id.
     [[nodiscard]] message_id last_id() const { return last_id_; }
+    /// Bounds over all pages; no_expiration if there is none.
     [[nodiscard]] std::uint64_t oldest_ms() const;
     [[nodiscard]] std::uint64_t first_expiry_ms() const;
 
@@ -156,7 +163,7 @@ public:
     }
 
 private:
-    std::set<std::pair<page_key, page*>> order_;
+    std::set<std::pair<page_key, page*>, earlier_page> order_;
     std::size_t count_ = 0;
     std::uint64_t body_octets_ = 0;
     message_id last_id_ = 0;

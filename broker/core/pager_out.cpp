@@ -224,6 +224,7 @@ void pager::copy(page& what) {
             facts.id, facts.place, offset, facts.place.octets, [&](const paged_message& found) {
                 if (!what.is_dead(found.index)) {
                     store_->add(found);
+                    ++copied.stored;
                 }
                 return true;
             });

@@ -91,6 +91,7 @@ void queue::publish(message_ptr body) {
 }
 
 void queue::trim() {
+    trim_goes_on_ = false;  // also if a policy has changed meanwhile what is to be done
     if (!drops_head()) {
         return;
     }

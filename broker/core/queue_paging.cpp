@@ -70,7 +70,7 @@ void queue::visit_pages() {
             }
         });
         // The longest overdue first, and more of them when many are.
-        std::ranges::sort(due);
+        std::ranges::sort(due, earlier_page{});
         const std::size_t most =
             std::max(home_.owner().options().page_visits_max, due.size() / page_visits_share);
         due.resize(std::min(due.size(), most));

@@ -37,15 +37,28 @@ std::size_t ready_messages::level_set::lowest() const {
     return 0;
 }
 
+const ready_level& ready_messages::level_set::at(std::size_t level) const {
+    static const ready_level nothing;
+    return levels[level] ? *levels[level] : nothing;
+}
+
+ready_level& ready_messages::level_set::make(std::size_t level) {
+    if (!levels[level]) {
+        levels[level] = std::make_unique<ready_level>();
+        levels[level]->note_taken(taken_up_to);
+    }
+    return *levels[level];
+}
+
 queued_message ready_messages::level_set::pop(std::size_t level) {
-    queued_message item = levels[level].pop_front();
+    queued_message item = levels[level]->pop_front();
     taken(level, 1);
     return item;
 }
 
 void ready_messages::level_set::taken(std::size_t level, std::size_t how_many) {
     count -= how_many;
-    if (levels[level].empty()) {
+    if (levels[level]->empty()) {
         filled[level / word_bits] &= ~(std::uint64_t{1} << (level % word_bits));
     }
 }
@@ -54,7 +67,7 @@ ready_level& ready_messages::level_set::add(const queued_message& item) {
     const std::size_t level = std::min<std::size_t>(item.body->priority, levels.size() - 1);
     filled[level / word_bits] |= std::uint64_t{1} << (level % word_bits);
     ++count;
-    return levels[level];
+    return make(level);
 }
 
 ready_messages::ready_messages(std::uint8_t highest, std::uint64_t& account) : account_(account) {
@@ -87,7 +100,7 @@ bool ready_messages::load(
         return load_one(plain_);
     }
     while (levels_->count != 0) {
-        ready_level& next = levels_->levels[lowest ? levels_->lowest() : levels_->highest()];
+        ready_level& next = levels_->make(lowest ? levels_->lowest() : levels_->highest());
         const bool any = load_one(next);
         recount();  // something may have been there that cannot be read
         if (any) {
@@ -134,9 +147,11 @@ void ready_messages::extract(
         plain_.extract(ids, into);
     }
     for (std::size_t at = 0; levels_ && at < levels_->levels.size(); ++at) {
-        const std::size_t found = into.size();
-        levels_->levels[at].extract(ids, into);
-        levels_->taken(at, into.size() - found);
+        if (const auto& each = levels_->levels[at]; each) {
+            const std::size_t found = into.size();
+            each->extract(ids, into);
+            levels_->taken(at, into.size() - found);
+        }
     }
     account_ -= (into.size() - before) * sizeof(queued_message);
     std::sort(into.begin() + static_cast<std::ptrdiff_t>(before), into.end(), by_id);
@@ -146,7 +161,11 @@ void ready_messages::clear() {
     account_ -= in_memory() * sizeof(queued_message);
     plain_.clear();
     if (levels_) {
-        std::ranges::for_each(levels_->levels, &ready_level::clear);
+        for (const auto& each : levels_->levels) {
+            if (each) {
+                each->clear();
+            }
+        }
         recount();
     }
 }
@@ -168,11 +187,14 @@ void ready_messages::recount() {
     if (!levels_) {
         return;
     }
-    std::ranges::for_each(levels_->levels, &ready_level::close_gap);
     levels_->filled = {};
     levels_->count = 0;
     for (std::size_t at = 0; at < levels_->levels.size(); ++at) {
-        const std::size_t size = levels_->levels[at].size();
+        if (!levels_->levels[at]) {
+            continue;
+        }
+        levels_->levels[at]->close_gap();
+        const std::size_t size = levels_->levels[at]->size();
         levels_->count += size;
         if (size != 0) {
             levels_->filled[at / word_bits] |= std::uint64_t{1} << (at % word_bits);
@@ -182,8 +204,14 @@ void ready_messages::recount() {
 
 void ready_messages::note_taken(message_id id) {
     plain_.note_taken(id);
-    for (std::size_t at = 0; levels_ && at < levels_->levels.size(); ++at) {
-        levels_->levels[at].note_taken(id);
+    if (!levels_) {
+        return;
+    }
+    levels_->taken_up_to = std::max(levels_->taken_up_to, id);
+    for (const auto& each : levels_->levels) {
+        if (each) {
+            each->note_taken(id);
+        }
     }
 }
 
@@ -200,9 +228,11 @@ void ready_messages::page_out(
     }
     // The lowest first: they are needed last.
     for (std::size_t at = 0; levels_ && at < levels_->levels.size() && !into.full(); ++at) {
-        into.begin(&home, nullptr, static_cast<std::uint8_t>(at));
-        const bool last = at + 1 == levels_->levels.size();
-        levels_->levels[at].page_out(by, into, last ? keep : 0, in_journal);
+        if (const auto& each = levels_->levels[at]; each) {
+            into.begin(&home, nullptr, static_cast<std::uint8_t>(at));
+            const bool last = at + 1 == levels_->levels.size();
+            each->page_out(by, into, last ? keep : 0, in_journal);
+        }
     }
     into.end_page();
     account_ -= (before - in_memory()) * sizeof(queued_message);
@@ -225,7 +255,7 @@ void ready_messages::check_invariants() const {
     }
     std::size_t sum = 0;
     for (std::size_t at = 0; at < levels_->levels.size(); ++at) {
-        const ready_level& each = levels_->levels[at];
+        const ready_level& each = levels_->at(at);
         sum += each.size();
         const bool marked = (levels_->filled[at / word_bits] >> (at % word_bits) & 1U) != 0;
         assert(marked == !each.empty());

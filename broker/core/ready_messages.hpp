@@ -126,7 +126,7 @@ public:
         return levels_ ? levels_->pop(levels_->highest()) : plain_.pop_front();
     }
     [[nodiscard]] bool victim_loaded() const {
-        return levels_ ? levels_->levels[levels_->lowest()].loaded() : plain_.loaded();
+        return levels_ ? levels_->at(levels_->lowest()).loaded() : plain_.loaded();
     }
     /// The one that goes when the queue is too long: the oldest of the lowest priority.
     queued_message pop_victim() {
@@ -184,13 +184,18 @@ public:
 
 private:
     struct level_set {
-        std::vector<ready_level> levels;
+        std::vector<std::unique_ptr<ready_level>> levels;  // null until something is put there
+        message_id taken_up_to = 0;                        // noted for those that are null
         std::array<std::uint64_t, 4> filled{};  // 256 bits
         std::size_t count = 0;
 
         [[nodiscard]] std::size_t highest() const;
         [[nodiscard]] std::size_t lowest() const;
         queued_message pop(std::size_t level);
+        /// An empty one where there is none.
+        [[nodiscard]] const ready_level& at(std::size_t level) const;
+        /// Makes it if there is none.
+        ready_level& make(std::size_t level);
         /// Where the message belongs; it is about to be put there.
         ready_level& add(const queued_message& item);
         /// So many were taken from that level.
@@ -199,13 +204,13 @@ private:
 
     [[nodiscard]] std::size_t level_of(std::uint8_t priority) const;
     [[nodiscard]] const ready_level& level(std::uint8_t priority) const {
-        return levels_ ? levels_->levels[level_of(priority)] : plain_;
+        return levels_ ? levels_->at(level_of(priority)) : plain_;
     }
     [[nodiscard]] ready_level& level(std::uint8_t priority) {
-        return levels_ ? levels_->levels[level_of(priority)] : plain_;
+        return levels_ ? levels_->make(level_of(priority)) : plain_;
     }
     [[nodiscard]] const ready_level& next_level() const {
-        return levels_ ? levels_->levels[levels_->highest()] : plain_;
+        return levels_ ? levels_->at(levels_->highest()) : plain_;
     }
     template <class Visit>
     void for_each_level(Visit&& visit) const {
@@ -214,7 +219,9 @@ private:
             return;
         }
         for (std::size_t at = levels_->levels.size(); at > 0; --at) {
-            visit(levels_->levels[at - 1]);
+            if (const auto& each = levels_->levels[at - 1]; each) {
+                visit(*each);
+            }
         }
     }
 

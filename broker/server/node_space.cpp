@@ -16,6 +16,8 @@ constexpr std::uint64_t files_left_min = 2;
 constexpr std::chrono::seconds look_interval{1};
 /// Of the file system, not for segments.
 constexpr std::uint64_t segment_margin = 1024 * 1024;
+/// After so much of segments, how much space there is has to be looked up.
+constexpr std::uint64_t segments_between_looks = 32 * 1024 * 1024;
 
 }  // namespace
 
@@ -62,6 +64,11 @@ void node::on_segment(segment_thread::report&& report) {
     }
     if (full) {
         log_event(log_level::error, "disk_full", {{"problem", report.problem}});
+    }
+    // The log's batches say how much space there is; pages of transient messages have none.
+    if (segments_since_room_ > segments_between_looks && !disk_busy_) {
+        disk_busy_ = true;
+        disk_thread_->look_for_space();
     }
     engine_->segment_written(report.number, !full, read_clocks());
     perform();

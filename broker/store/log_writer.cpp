@@ -47,7 +47,7 @@ log_writer::log_writer(disk& files, const writer_options& options, const recover
     : disk_(files),
       options_(options),
       salt_(tail.salt),
-      spares_(files, tail.spares),
+      spares_(files, tail.spares, options.spare_bytes_max),
       made_file_(tail.next_file - 1),
       begun_(!tail.files.empty()) {
     for (const file_account& file : tail.files) {

@@ -7,9 +7,17 @@
 
 namespace lovage::broker::store {
 
-spare_files::spare_files(disk& files, const std::vector<std::string>& names) : disk_(files) {
+spare_files::spare_files(
+    disk& files,
+    const std::vector<std::string>& names,
+    std::uint64_t each_max)
+    : disk_(files) {
     for (const std::string& name : names) {
         add(name);
+    }
+    while (!spares_.empty() && spares_.back().bytes > each_max) {
+        static_cast<void>(disk_.remove(spares_.back().name));
+        spares_.pop_back();
     }
 }
 

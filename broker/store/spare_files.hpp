@@ -12,8 +12,9 @@ class spare_files {
 public:
     using error_code = disk::error_code;
 
-    /// `names` are in the directory; their lengths are asked for here.
-    spare_files(disk& files, const std::vector<std::string>& names);
+    /// `names` are in the directory; their lengths are asked for here, and those that are longer
+    /// than `each_max` removed: they were made of the log file of a single huge batch.
+    spare_files(disk& files, const std::vector<std::string>& names, std::uint64_t each_max);
 
     [[nodiscard]] bool empty() const { return spares_.empty(); }
     [[nodiscard]] std::size_t count() const { return spares_.size(); }

@@ -7,7 +7,7 @@ from badinput import BadInput
 from wire import HEADER, Closed, Typed, Wire, longstr, shortstr, table
 
 TEN_YEARS_MS = 315360000000
-PRIORITIES_KIB = 16  # of one queue with all of them
+PRIORITIES_KIB = 10  # of one queue with all of them
 # Arguments that are numbers: the least and the most that RabbitMQ takes.
 NUMBERS = {"x-message-ttl": (0, TEN_YEARS_MS), "x-expires": (1, TEN_YEARS_MS),
            "x-max-length": (0, None), "x-max-length-bytes": (0, None), "x-max-priority": (0, 255)}

@@ -23,6 +23,9 @@ PERSISTENT = pika.BasicProperties(delivery_mode=2)
 MESSAGES_MAX = 6000
 QUEUES = ("work", "deleted", "purged")
 LEAST_STORED = 100 * 1024 * 1024
+# Of transient messages: more than the window for memory, less than the disk has free.
+TRANSIENT_BODIES = 1600
+WINDOW_AND_BUFFERS_KIB = 80 * 1024
 
 
 class SmallDisk:
@@ -246,6 +249,21 @@ class FullDisk(harness.BrokerTest):
         numbers += self.numbers("work")
         self.assertEqual(numbers, list(range(sent + 1)))
         self.assertNotIn("disk_full", self.broker.log_text())
+
+
+    def test_what_transient_messages_took_is_used_again(self):
+        """They leave no batches of the log, which otherwise tell how much space there is."""
+        before_kib = self.broker.rss_kib()
+        channel = self.channel()
+        channel.queue_declare("passing")
+        for _ in range(4):
+            for number in range(TRANSIENT_BODIES):
+                channel.basic_publish("", "passing", str(number).encode() + b":" + BODY)
+            harness.wait_for(lambda: self.count(channel, "passing") == TRANSIENT_BODIES)
+            harness.wait_for(
+                lambda: self.broker.rss_kib() - before_kib < WINDOW_AND_BUFFERS_KIB,
+                what="messages leave the memory")
+            self.assertEqual(self.numbers("passing"), list(range(TRANSIENT_BODIES)))
 
 
 class FailingDisk(harness.BrokerTest):

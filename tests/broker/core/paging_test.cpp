@@ -297,6 +297,94 @@ TEST_F(Paging, CopyingEnds) {
     EXPECT_EQ(broker.pages.segments_sealed, written);
 }
 
+TEST_F(Paging, WhatWasCopiedIsCopiedAgainWhenLessOfItIsAlive) {
+    with_window(30'000);
+    publish(1, 1000);
+    std::vector<received_message> kept;
+    for (int i = 1; i <= 960; ++i) {
+        const auto taken = get("q", false);
+        if (i % 4 == 1) {
+            kept.push_back(taken);
+        } else {
+            peer->send(1, ack{taken.delivery_tag, false});
+        }
+    }
+    const auto wait = [&] {
+        for (int i = 0; i < 50; ++i) {
+            broker.advance(milliseconds{100});
+        }
+    };
+    wait();
+    const std::uint64_t once = broker.pages.total_octets();
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+        if (i % 10 != 0) {
+            peer->send(1, ack{kept[i].delivery_tag, false});
+        }
+    }
+    wait();
+    EXPECT_LT(broker.pages.total_octets(), once / 2);
+}
+
+TEST_F(Paging, TrimmingEndsWhenAPolicyForbidsIt) {
+    engine_options options = paged_options();
+    options.expired_per_event = 10;
+    broker.restart(options);
+    peer = &broker.connect();
+    declare(*peer, "q", durable);
+    publish(1, 100);
+    const auto limit = [&](const char* overflow) {
+        broker.as_event([&](engine& at) {
+            EXPECT_EQ(
+                at.set_policy(
+                    policy_kind::user,
+                    "/",
+                    {"p",
+                     "^q$",
+                     "all",
+                     0,
+                     {{"max-length", std::int64_t{5}}, {"overflow", overflow}}}),
+                "");
+        });
+    };
+    limit("drop-head");
+    EXPECT_EQ(broker.status("q").ready, 90U);
+    limit("reject-publish");
+    broker.advance(milliseconds{0});
+    EXPECT_EQ(broker.status("q").ready, 90U);
+    EXPECT_FALSE(broker.broker().next_expiry_ms());
+}
+
+TEST_F(Paging, WhoHasAcknowledgedAllGetsMoreInAMemoryAlarmThatOthersKeepOn) {
+    engine_options options = paged_options();
+    options.memory_octets_max = 120'000;
+    broker.restart(options);
+    peer = &broker.connect();
+    declare(*peer, "q", durable);
+    declare(*peer, "other", durable);
+    const std::string large(20'000, 'x');
+    for (int i = 0; i < 12; ++i) {
+        peer->publish(1, {"", "other", large, persistent()});
+    }
+    publish(1, 20);
+    for (int i = 0; i < 12; ++i) {
+        get("other", false);
+    }
+    EXPECT_TRUE(broker.broker().alarmed());
+    client& taker = broker.connect();
+    start_consumer(taker, 1, "q", "tag");
+    bodies got;
+    for (int i = 0; i < 200 && got.size() < 20; ++i) {
+        while (taker.frames_waiting() != 0) {
+            const auto delivery = taker.expect_delivery(1);
+            got.push_back(delivery.body);
+            taker.send(1, ack{delivery.delivery_tag, false});
+        }
+        broker.advance(milliseconds{100});
+    }
+    EXPECT_TRUE(broker.broker().alarmed());
+    EXPECT_EQ(got, numbers(1, 20));
+}
+
 TEST_F(Paging, MessageLargerThanASegmentDoesNotStopTheOthers) {
     with_window(30'000);
     publish(1, 60);

@@ -199,6 +199,30 @@ TEST(Reserve, IsThereAgainAfterARestartWithoutABatch) {
     EXPECT_EQ(again.writer().counters().batches, 0U);
 }
 
+TEST(Reserve, WhatACrashLeftOfAHugeBatchIsNotKept) {
+    fake_disk disk;
+    small_options options = options_with_reserve();
+    options.prepares = false;
+    {
+        small_broker broker{disk, options};
+        ASSERT_TRUE(broker.start());
+        broker.declare("q");
+        ASSERT_TRUE(broker.commit());
+    }
+    disk.after_kill();
+    const std::string large = spare_name(7);
+    const std::string whole = spare_name(8);
+    disk.set_content(large, std::string(options.writer.spare_bytes_max + 1, 'x'));
+    disk.set_content(whole, std::string(options.writer.spare_bytes_max, 'x'));
+
+    small_broker again{disk, options};
+    ASSERT_TRUE(again.start());
+
+    const auto kept = spares_of(disk);
+    EXPECT_EQ(std::ranges::count(kept, large), 0);
+    EXPECT_EQ(std::ranges::count(kept, whole), 1);
+}
+
 TEST(Reserve, FailureToSyncItIsFatal) {
     fake_disk disk;
     small_options options = options_with_reserve();
