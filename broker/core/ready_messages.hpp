@@ -186,7 +186,7 @@ private:
     struct level_set {
         std::vector<std::unique_ptr<ready_level>> levels;  // null until something is put there
         message_id taken_up_to = 0;                        // noted for those that are null
-        std::array<std::uint64_t, 4> filled{};  // 256 bits
+        std::array<std::uint64_t, 4> filled{};             // 256 bits
         std::size_t count = 0;
 
         [[nodiscard]] std::size_t highest() const;

@@ -7,10 +7,7 @@
 
 namespace lovage::broker::store {
 
-spare_files::spare_files(
-    disk& files,
-    const std::vector<std::string>& names,
-    std::uint64_t each_max)
+spare_files::spare_files(disk& files, const std::vector<std::string>& names, std::uint64_t each_max)
     : disk_(files) {
     for (const std::string& name : names) {
         add(name);
