@@ -72,6 +72,7 @@ public:
 
     // For queues.
     [[nodiscard]] bool can_take(const consumer& taker) const;
+    void hold_output(lsn until);
     void deliver(consumer& taker, queued_message item);
     /// Destroys consumers of its own, which are marked as ended and not with their queues any more;
     /// what they have outstanding stays with the channel.

@@ -191,29 +191,37 @@ fault channel::on(const amqp::basic::get& in) {
     if (fault wrong = find_accessible_queue(name, source)) {
         return wrong;
     }
-    auto item = source->take(in.no_ack);
-    if (!item) {
+    auto found = source->take(in.no_ack);
+    if (!found) {
         send(amqp::basic::get_empty{});
         return no_fault;
     }
+    if (found->wait_for != 0) {
+        owner_.hold_output(found->wait_for);
+    }
+    queued_message& item = found->item;
     const std::uint64_t tag = ++last_delivery_tag_;
     send(amqp::basic::get_ok{
         tag,
-        item->redelivered,
-        item->body->exchange(),
-        item->body->routing_key(),
+        item.redelivered,
+        item.body->exchange(),
+        item.body->routing_key(),
         static_cast<std::uint32_t>(source->ready_count())});
-    write_content(*item);
+    write_content(item);
     if (!in.no_ack) {
         unacked_delivery open;
         open.open = true;
         open.tag = tag;
         open.source = source;
         open.late_at = late_at(*source);
-        open.item = std::move(*item);
+        open.item = std::move(item);
         add_unacked(std::move(open));
     }
     return no_fault;
+}
+
+void channel::hold_output(lsn until) {
+    owner_.hold_output(until);
 }
 
 void channel::deliver(consumer& taker, queued_message item) {

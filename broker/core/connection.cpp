@@ -17,6 +17,8 @@ constexpr seconds close_patience{30};
 constexpr int silent_heartbeats_max = 3;
 /// Unread replies beyond this many times the output limit stop the connection's input.
 constexpr std::size_t input_stop_factor = 4;
+/// An empty buffer of deliveries that wait for the disk keeps so much memory.
+constexpr std::size_t gated_octets_kept = 16 * 1024;
 
 }  // namespace
 
@@ -146,7 +148,7 @@ bool connection::must_wait(const amqp::frame& in) {
     if (held_until_ != 0 || state_ == state::password) {
         return true;
     }
-    if (output_.size() > input_stop_factor * owner_.options().output_octets_high) {
+    if (output_octets() > input_stop_factor * owner_.options().output_octets_high) {
         return true;
     }
     const bool publish = in.type == 1 && in.payload.starts_with(octets{"\0\x3c\0\x28", 4});
@@ -316,7 +318,9 @@ void connection::close_all() {
     }
     channels_.clear();
     last_channel_ = nullptr;
-    held_.clear();  // a reply on a channel that is gone
+    held_.clear();   // a reply on a channel that is gone
+    gates_.clear();  // and deliveries
+    gated_.clear();
     owner_.delete_exclusive_queues(*this);
 }
 
@@ -335,14 +339,14 @@ void connection::written() {
         output_noted_ = true;
         owner_.output_added(*this);
     }
-    if (!congested_ && output_.size() > owner_.output_octets_high()) {
+    if (!congested_ && output_octets() > owner_.output_octets_high()) {
         congested_ = true;
         owner_.congested(*this);
     }
 }
 
 void connection::drained(std::size_t pending) {
-    if (!congested_ || pending > owner_.output_octets_high() / 2) {
+    if (!congested_ || pending + gated_.size() > owner_.output_octets_high() / 2) {
         return;
     }
     congested_ = false;
@@ -352,15 +356,49 @@ void connection::drained(std::size_t pending) {
     owner_.resume(*this);
 }
 
-bool connection::disk_reached(lsn reached) {
-    if (held_until_ == 0 || held_until_ > reached) {
-        return held_until_ == 0;
+void connection::hold_output(lsn until) {
+    if (!gates_.empty() && until <= gates_.back().until) {
+        return;
     }
-    held_until_ = 0;
-    output_.append(held_.view());
-    held_.clear();
+    // What follows in the same batch opens with it.
+    if (!gates_.empty() && gates_.back().until > owner_.log().taken()) {
+        gates_.back().until = until;
+    } else {
+        gates_.push_back({until, gated_.size()});
+    }
+    owner_.wait_for_disk(*this);
+}
+
+bool connection::disk_reached(lsn reached) {
+    open_gates(reached);
+    if (held_until_ != 0 && held_until_ <= reached) {
+        held_until_ = 0;
+        output().append(held_.view());
+        held_.clear();
+        written();
+        owner_.resume(*this);
+    }
+    waits_for_disk = held_until_ != 0 || !gates_.empty();
+    return !waits_for_disk;
+}
+
+void connection::open_gates(lsn reached) {
+    const auto closed =
+        std::ranges::find_if(gates_, [reached](const gate& each) { return each.until > reached; });
+    if (closed == gates_.begin()) {
+        return;
+    }
+    const std::size_t opened = closed == gates_.end() ? gated_.size() : closed->begin;
+    output_.append(gated_.view().substr(0, opened));
+    gated_.consume(opened);
+    if (gated_.empty() && gated_.capacity() > gated_octets_kept) {
+        gated_.release();
+    }
+    gates_.erase(gates_.begin(), closed);
+    for (gate& each : gates_) {
+        each.begin -= opened;
+    }
     written();
-    return true;
 }
 
 void connection::tick() {
@@ -379,7 +417,7 @@ void connection::tick() {
         return;
     }
     if (owner_.now() - last_sent_ >= heartbeat_ / 2.0) {
-        amqp::write_heartbeat(output_);
+        amqp::write_heartbeat(output());
         written();
     }
     // A connection that we do not read from ourselves is not silent.

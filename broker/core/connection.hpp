@@ -53,7 +53,8 @@ public:
     void lost();
     void tick();
     void drained(std::size_t pending);
-    /// The disk has reached what a held reply waits for; true when the connection can go on.
+    /// Sends what has waited for that, and goes on if a reply was held; true if nothing waits any
+    /// more.
     bool disk_reached(lsn reached);
     /// The alarm has stopped it.
     [[nodiscard]] bool blocked() const { return blocked_; }
@@ -72,7 +73,11 @@ public:
     [[nodiscard]] std::size_t channel_count() const { return channels_.size(); }
 
     /// For channels: where frames are written; call written() afterwards.
-    [[nodiscard]] byte_buffer& output() { return output_; }
+    [[nodiscard]] byte_buffer& output() { return gates_.empty() ? output_ : gated_; }
+    /// Whatever is written from now on is not sent before the log is on disk up to there.
+    void hold_output(lsn until);
+    /// What waits like that now.
+    [[nodiscard]] octets held_output() const { return gated_.view(); }
     void written();
     template <class Method>
     void send(std::uint16_t channel, const Method& what);
@@ -91,6 +96,7 @@ public:
     void input_resumed();
     /// Octets of contents that are not complete, over all channels.
     std::size_t unfinished_octets = 0;
+    bool waits_for_disk = false;  ///< is in the engine's list
     /// Some delivery of its channels may become late.
     bool times_deliveries = false;
     [[nodiscard]] const std::string& peer_name() const { return peer_.name; }
@@ -127,6 +133,8 @@ private:
     void send_start(bool as_8_0);
     void handle(const fault& what, std::uint16_t channel);
     void close_channel(channel& what);
+    void open_gates(lsn reached);
+    [[nodiscard]] std::size_t output_octets() const { return output_.size() + gated_.size(); }
     void close_all();
     void finish_in(std::chrono::seconds patience);
     [[nodiscard]] bool must_wait(const amqp::frame& in);
@@ -165,6 +173,13 @@ private:
 
     byte_buffer held_;  // a reply that waits for the disk
     lsn held_until_ = 0;
+    /// Of `gated_`: from that octet on it waits for that position.
+    struct gate {
+        lsn until = 0;
+        std::size_t begin = 0;
+    };
+    std::vector<gate> gates_;  // hardly more than two: of the batch at the disk and the open one
+    byte_buffer gated_;        // output behind the first gate
 
     friend class administration;
     friend class engine;

@@ -11,7 +11,7 @@ namespace lovage::broker {
 
 template <class Method>
 void connection::send(std::uint16_t channel, const Method& what) {
-    amqp::write_method(output_, channel, what);
+    amqp::write_method(output(), channel, what);
     written();
 }
 

@@ -85,6 +85,10 @@ void engine::begin(clock_reading clock) {
     expired_left_ = options_.expired_per_event;
     dead_letter_dropped_ = false;
     effects_.clear();
+    if (const lsn taken = log_.taken(); taken != taken_) {
+        taken_ = taken;
+        first_taken_message_ = std::exchange(first_open_message_, next_message_id_);
+    }
     if (first) {
         started_ = clock_.now;
         recovered();
@@ -145,11 +149,7 @@ void engine::durable(lsn reached, clock_reading clock) {
         if (known == nullptr) {
             return true;
         }
-        if (known->disk_reached(reached)) {
-            resume(*known);
-            return true;
-        }
-        return false;
+        return known->disk_reached(reached);
     });
     finish();
 }
@@ -194,6 +194,11 @@ void engine::shut_down(clock_reading clock) {
     for (const auto& [id, each] : connections_) {
         each->shut_down();
     }
+    for (const auto& [vhost_name, home] : vhosts_) {
+        for (const auto& [name, each] : home->queues()) {
+            each->settle_mark();
+        }
+    }
     finish();
 }
 
@@ -236,6 +241,11 @@ void engine::dispatch_scheduled() {
         }
     }
     scheduled_.clear();
+}
+
+octets engine::held_output(connection_id whose) const {
+    const connection* known = find(whose);
+    return known == nullptr ? octets{} : known->held_output();
 }
 
 bool engine::wants_input(connection_id whose) const {
@@ -358,8 +368,15 @@ void engine::resume(connection& what) {
     what.input_resumed();
     effects_.resume.push_back(what.id());
 }
+lsn engine::published_at(message_id id) const {
+    if (id >= first_open_message_) {
+        return log_.last();
+    }
+    return id >= first_taken_message_ && durable_ < taken_ ? taken_ : 0;
+}
+
 void engine::wait_for_disk(connection& what) {
-    if (std::ranges::find(waiting_for_disk_, what.id()) == waiting_for_disk_.end()) {
+    if (!std::exchange(what.waits_for_disk, true)) {
         waiting_for_disk_.push_back(what.id());
     }
 }

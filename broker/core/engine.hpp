@@ -171,6 +171,9 @@ public:
     /// False while octets offered to received() would be left: read nothing from the socket until
     /// the connection is named in effects::resume.
     [[nodiscard]] bool wants_input(connection_id whose) const;
+    /// Deliveries, and what comes after them on their connection, that go to its output when the
+    /// log is on disk; empty for an unknown connection.
+    [[nodiscard]] octets held_output(connection_id whose) const;
     /// When the next message expires or is due, Unix milliseconds; at once while dead letters wait.
     [[nodiscard]] std::optional<std::uint64_t> next_expiry_ms() const;
 
@@ -308,6 +311,12 @@ public:
     void resume(connection& what);
     /// Waits for the disk with a reply.
     void wait_for_disk(connection& what);
+    /// How far the log must be on disk for that message to be there; 0: it is.
+    [[nodiscard]] lsn published_at(message_id id) const;
+    /// What a delivery takes to know when it may be sent.
+    [[nodiscard]] delivery_mark::occasion delivery_occasion() {
+        return {log_, durable_, first_open_message_, now()};
+    }
     void log(log_level level, std::string text);
     /// Octets of messages, of places in queues and channels and of unfinished contents; whoever
     /// holds them adds and takes off.
@@ -410,6 +419,9 @@ private:
     message_id next_message_id_ = 1;
 
     lsn durable_ = 0;
+    lsn taken_ = 0;                       // as the journal said when the event began
+    message_id first_open_message_ = 0;   // no lower one is in the open batch
+    message_id first_taken_message_ = 0;  // nor in the one at the disk
     lsn last_definition_ = 0;
     std::vector<queue*> scheduled_;
     std::vector<channel*> confirms_changed_;  // channels with confirms of this event

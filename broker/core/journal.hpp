@@ -25,7 +25,7 @@ struct queue_definition {
     octets name;
     bool auto_delete = false;
     octets arguments;  ///< encoded field table, length included
-    /// The highest message id that was ever sent to a consumer from this queue.
+    /// As the last delivered() or mark_lowered() of this queue said.
     message_id delivered_up_to = 0;
 };
 struct exchange_definition {
@@ -108,7 +108,11 @@ public:
     virtual void setting_erased(octets key) = 0;
     virtual void settled(queue_id queue, message_id id) = 0;
     virtual void returned(queue_id queue, message_id id, std::uint32_t delivery_count) = 0;
+    /// Messages up to this id may have been sent to somebody; written before what is published in
+    /// the same batch.
     virtual void delivered(queue_id queue, message_id id) = 0;
+    /// None above this id has been: what delivered() said ran ahead.
+    virtual void mark_lowered(queue_id queue, message_id id) = 0;
 
     /// The messages of a page, which is on disk, are kept there: the `moved` of its queue or line
     /// are settled by this record. Written again with none, it takes the place of the record
@@ -131,6 +135,8 @@ public:
     virtual void released(journal_location location) = 0;
     /// The position of the last record that was added.
     [[nodiscard]] virtual lsn last() const = 0;
+    /// Of the last record that is not in the open batch any more.
+    [[nodiscard]] virtual lsn taken() const = 0;
 };
 
 }  // namespace lovage::broker

@@ -48,6 +48,7 @@ public:
     }
 
     bool persistent = false;
+    bool moved = false;         ///< takes the place of one that the log held before
     std::uint8_t priority = 0;  ///< of property priority; absent is 0
     /// Copies that may come of it by dying without anybody's doing: a copy has its share of them.
     std::uint32_t deaths_left = deaths_max;

@@ -130,16 +130,35 @@ void queue::dispatch() {
     home_.owner().expiry_changed(*this);
 }
 
+lsn queue::note_delivery(const queued_message& item, bool ahead) {
+    if (!in_log(item)) {
+        return 0;
+    }
+    engine& owner = home_.owner();
+    delivery_mark::occasion when = owner.delivery_occasion();
+    if (!item.body->moved && item.body->in_page == nullptr) {
+        return mark_.note(id_, item.body->id(), ahead, when);
+    }
+    // Until its own record is on disk, a crash would bring back what it takes the place of, and
+    // that would move again. What was read from a page may be such a one.
+    when.first_open = delivery_mark::never_open;
+    return std::max(
+        mark_.note(id_, item.body->id(), ahead, when), owner.published_at(item.body->id()));
+}
+
+void queue::settle_mark() {
+    mark_.settle(id_, home_.owner().log());
+}
+
 void queue::deliver(consumer& taker, queued_message item) {
+    if (const lsn wait_for = note_delivery(item, true); wait_for != 0) {
+        taker.owner->hold_output(wait_for);
+    }
     if (taker.no_ack) {
         taker.owner->deliver(taker, item);
         forget(item);
     } else {
         ++unacked_;
-        if (in_log(item) && item.body->id() > delivered_up_to_) {
-            delivered_up_to_ = item.body->id();
-            home_.owner().log().delivered(id_, delivered_up_to_);
-        }
         taker.owner->deliver(taker, std::move(item));
     }
     if (taker.owner->can_take(taker)) {
@@ -156,24 +175,21 @@ queued_message queue::pop_ready() {
     return item;
 }
 
-std::optional<queued_message> queue::take(bool no_ack) {
+std::optional<queue::taken_message> queue::take(bool no_ack) {
     used();
     drop_expired();
     if (paused_ || head_expired() || !fetch()) {
         return std::nullopt;
     }
     queued_message item = pop_ready();
+    const lsn wait_for = note_delivery(item, false);
     home_.owner().expiry_changed(*this);
     if (no_ack) {
         forget(item);
     } else {
         ++unacked_;
-        if (in_log(item) && item.body->id() > delivered_up_to_) {
-            delivered_up_to_ = item.body->id();
-            home_.owner().log().delivered(id_, delivered_up_to_);
-        }
     }
-    return item;
+    return taken_message{std::move(item), wait_for};
 }
 
 /// `told`: the journal knows already.

@@ -11,6 +11,7 @@
 //  4. A deleted queue has no ready messages and no consumers; it lives until unacked_ is 0.
 #pragma once
 
+#include "broker/core/delivery_mark.hpp"
 #include "broker/core/ids.hpp"
 #include "broker/core/message.hpp"
 #include "broker/core/page.hpp"
@@ -105,9 +106,13 @@ public:
     void restore(page& found);
     /// Sends ready messages to the consumers that have room, each in turn.
     void dispatch();
+    struct taken_message {
+        queued_message item;
+        lsn wait_for = 0;  ///< it may not be sent before the log is on disk up to there
+    };
     /// For basic.get: the head, if there is one and the queue is not paused. Counted as unacked
     /// unless no_ack.
-    std::optional<queued_message> take(bool no_ack);
+    std::optional<taken_message> take(bool no_ack);
     /// Drops all ready messages; returns how many.
     std::size_t purge();
 
@@ -140,7 +145,9 @@ public:
     void used();
     [[nodiscard]] std::optional<time_point> unused_since() const;
 
-    [[nodiscard]] message_id delivered_up_to() const { return delivered_up_to_; }
+    [[nodiscard]] message_id delivered_up_to() const { return mark_.marked(); }
+    /// Nothing is delivered any more: the log need not call more delivered than was.
+    void settle_mark();
     /// As it was when the broker started.
     [[nodiscard]] message_id recovered_up_to() const { return recovered_up_to_; }
     void set_recovered_up_to(message_id id);
@@ -176,6 +183,8 @@ private:
         return a.at_ms != b.at_ms ? a.at_ms > b.at_ms : a.id > b.id;
     }
 
+    /// As delivery_mark::note().
+    [[nodiscard]] lsn note_delivery(const queued_message& item, bool ahead);
     void deliver(consumer& taker, queued_message item);
     /// True if the next message is in memory, where it is read to if need be.
     bool fetch() { return !ready_.empty() && (ready_.loaded() || fetch_from_disk(false)); }
@@ -219,7 +228,7 @@ private:
     std::vector<consumer*> consumers_;
     ring<consumer*> takers_;
     consumer* active_ = nullptr;  // the one that gets messages, of a single active consumer
-    message_id delivered_up_to_ = 0;
+    delivery_mark mark_;
     message_id recovered_up_to_ = 0;
     /// A heap, the earliest first; some are of messages that are not ready any more.
     std::vector<deadline> deadlines_;

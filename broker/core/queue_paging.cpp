@@ -103,7 +103,8 @@ void queue::restore(page& found) {
 }
 
 void queue::set_recovered_up_to(message_id id) {
-    delivered_up_to_ = recovered_up_to_ = id;
+    mark_.restore(id);
+    recovered_up_to_ = id;
     ready_.note_taken(id);
 }
 

@@ -98,6 +98,7 @@ queue* engine::find_restored_queue(queue_id id) const {
 void engine::restore_next_ids(std::uint64_t next_queue, message_id next_message) {
     next_queue_id_ = std::max(next_queue_id_, next_queue);
     next_message_id_ = std::max(next_message_id_, next_message);
+    first_open_message_ = first_taken_message_ = next_message_id_;
     restored_queues_.clear();
     restored_lines_.clear();
 }

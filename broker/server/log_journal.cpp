@@ -155,6 +155,14 @@ void log_journal::delivered(queue_id queue, message_id id) {
     log_.delivered(number(queue), id);
 }
 
+void log_journal::mark_lowered(queue_id queue, message_id id) {
+    log_.mark_lowered(number(queue), id);
+}
+
+lsn log_journal::taken() const {
+    return log_.taken_lsn();
+}
+
 journal_location log_journal::paged(const page_facts& what, std::span<const message_id> moved) {
     store::page_record record;
     record.id = what.id;

@@ -36,6 +36,7 @@ public:
     void settled(queue_id queue, message_id id) override;
     void returned(queue_id queue, message_id id, std::uint32_t delivery_count) override;
     void delivered(queue_id queue, message_id id) override;
+    void mark_lowered(queue_id queue, message_id id) override;
     journal_location paged(const page_facts& what, std::span<const message_id> moved) override;
     void page_settled(
         std::uint64_t page,
@@ -47,6 +48,7 @@ public:
     void page_dropped(std::uint64_t page) override;
     void released(journal_location location) override;
     [[nodiscard]] lsn last() const override;
+    [[nodiscard]] lsn taken() const override;
 
 private:
     store::log& log_;

@@ -62,8 +62,10 @@ enum class record_type : std::uint8_t {
     // Of segments, never in the log:
     message = 19,
     segment_end = 20,
+    // Of the log again:
+    mark_lowered = 21,
 };
-inline constexpr std::uint8_t record_type_max = 20;
+inline constexpr std::uint8_t record_type_max = 21;
 
 /// Bit of the flags of a `published` record: a (queue, message) that it settles follows.
 inline constexpr std::uint8_t published_moves = 1;

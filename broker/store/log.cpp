@@ -231,6 +231,16 @@ void log::mark_delivered(queue_id queue, message_id message) {
     last_mark_ = found->second;
 }
 
+void log::mark_lowered(queue_id queue, message_id message) {
+    if (const auto found = mark_of_.find(queue); found != mark_of_.end()) {
+        marks_[found->second].second = message;
+    }
+    payload_writer out{begin_record(2 * varint_bytes_max)};
+    out.varint(queue);
+    out.varint(message);
+    end_record(record_type::mark_lowered, out.position(), false);
+}
+
 void log::released(location where) {
     if (where.file == 0) {
         return;

@@ -90,8 +90,9 @@ public:
     /// All of it is settled.
     void page_dropped(page_id page);
 
-    /// Messages up to this id have been handed to a consumer. Only the highest id of a queue is
-    /// kept in a batch, and it is written in front of all that was published in the batch.
+    /// Messages up to this id may have been handed to a consumer. Only the highest id of a queue is
+    /// kept in a batch, and it is written in front of all that was published in the batch. Somebody
+    /// may wait for it.
     void delivered(queue_id queue, message_id message) {
         if (queue == last_marked_queue_ && last_mark_ < marks_.size()) {
             marks_[last_mark_].second = std::max(marks_[last_mark_].second, message);
@@ -99,6 +100,9 @@ public:
         }
         mark_delivered(queue, message);
     }
+
+    /// None above this id has been.
+    void mark_lowered(queue_id queue, message_id message);
 
     /// What lay there is gone: settled in all its queues, deleted, or appended again.
     void released(location where);
@@ -116,11 +120,13 @@ public:
     /// A number that is durable when all appended so far is: nothing appended so far is confirmed
     /// before a batch with `highest` at or above it is on disk.
     [[nodiscard]] lsn last_lsn() const;
+    /// Of the last batch that was taken, its highest.
+    [[nodiscard]] lsn taken_lsn() const { return previous_; }
     /// True when something is to be written.
     [[nodiscard]] bool has_batch() const { return body_records_ != 0 || has_loose(); }
-    /// True when someone may wait for it: more than settlements and delivery marks, which lose
-    /// nothing but time if they wait a few milliseconds for company.
-    [[nodiscard]] bool urgent() const { return body_records_ != 0; }
+    /// True when someone may wait for it: more than settlements, which lose nothing but time if
+    /// they wait a few milliseconds for company.
+    [[nodiscard]] bool urgent() const { return body_records_ != 0 || !marks_.empty(); }
     /// Octets of the open batch so far, roughly; for limits.
     [[nodiscard]] std::size_t batch_bytes() const {
         return open_.body.size() + settled_.size() + page_settled_.size();

@@ -57,6 +57,7 @@ bool replay::apply(record_type type, octets payload, const record_place& place) 
         case record_type::page_settled: return page_settled(payload);
         case record_type::page_returned: return page_returned(payload);
         case record_type::page_dropped: return page_dropped(payload);
+        case record_type::mark_lowered: return mark_lowered(payload);
         case record_type::message:
         case record_type::segment_end: return false;  // of segments
         case record_type::reclaimed: return reclaimed(payload, place);
@@ -74,6 +75,20 @@ bool replay::marks(payload_reader& in) {
         saw(queue, mark);
     }
     return in.ok();
+}
+
+bool replay::mark_lowered(octets payload) {
+    payload_reader in{payload};
+    const queue_id queue = in.varint();
+    const message_id mark = in.varint();
+    if (!in.ok() || !in.at_end()) {
+        return false;
+    }
+    marks_[queue] = mark;
+    if (const auto found = queues_.find(queue); found != queues_.end()) {
+        found->second.delivered = mark;
+    }
+    return true;
 }
 
 bool replay::queue_declared(octets payload, const record_place& place) {

@@ -126,6 +126,7 @@ private:
     bool page_settled(octets payload);
     bool page_returned(octets payload);
     bool page_dropped(octets payload);
+    bool mark_lowered(octets payload);
     [[nodiscard]] bool settle_in_page(const page_run& run);
     bool marks(payload_reader& in);
     bool setting(record_type type, octets payload, const record_place& place);

@@ -193,18 +193,26 @@ void fake_journal::returned(queue_id queue, message_id id, std::uint32_t deliver
 void fake_journal::delivered(queue_id queue, message_id id) {
     records.push_back("delivered " + text(queue) + " " + std::to_string(id));
     ++last_;
-    const bool in_page = std::ranges::any_of(pages, [&](const auto& each) {
-        return each.second.facts.of == queue && each.second.ids.contains(id);
-    });
-    if (!in_page) {
-        find_held("delivered", queue, id);
+    const auto found = queues.find(queue);
+    if (found == queues.end()) {
+        complain("a mark for the unknown queue " + text(queue));
+        return;
     }
-    if (const auto found = queues.find(queue); found != queues.end()) {
-        if (found->second.delivered_up_to >= id) {
-            complain("delivered_up_to went back in queue " + text(queue));
-        }
-        found->second.delivered_up_to = id;
+    if (found->second.delivered_up_to >= id) {
+        complain("the mark went back in queue " + text(queue));
     }
+    found->second.delivered_up_to = id;
+}
+
+void fake_journal::mark_lowered(queue_id queue, message_id id) {
+    records.push_back("mark_lowered " + text(queue) + " " + std::to_string(id));
+    ++last_;
+    const auto found = queues.find(queue);
+    if (found == queues.end() || found->second.delivered_up_to <= id) {
+        complain("no mark to be lowered in queue " + text(queue));
+        return;
+    }
+    found->second.delivered_up_to = id;
 }
 
 journal_location fake_journal::paged(const page_facts& what, std::span<const message_id> moved) {

@@ -67,6 +67,7 @@ public:
     void settled(queue_id queue, message_id id) override;
     void returned(queue_id queue, message_id id, std::uint32_t delivery_count) override;
     void delivered(queue_id queue, message_id id) override;
+    void mark_lowered(queue_id queue, message_id id) override;
     journal_location paged(const page_facts& what, std::span<const message_id> moved) override;
     void page_settled(
         std::uint64_t page,
@@ -78,6 +79,7 @@ public:
     void page_dropped(std::uint64_t page) override;
     void released(journal_location location) override;
     [[nodiscard]] lsn last() const override { return last_; }
+    [[nodiscard]] lsn taken() const override { return taken_up_to; }
 
     /// As if written in an earlier life of the broker.
     journal_location adopt_queue(queue_id id, octets name);
@@ -91,6 +93,7 @@ public:
     [[nodiscard]] std::size_t live_in(std::uint64_t file) const;
 
     std::uint64_t file = 1;            ///< into which records go
+    lsn taken_up_to = 0;               ///< before the open batch
     std::vector<std::string> records;  ///< every call, e.g. "settled 1 7"
     std::map<message_id, held_message> messages;
     std::map<queue_id, queue_record> queues;

@@ -466,12 +466,9 @@ void broker_under_test::advance(milliseconds by) {
     follow_up();
 }
 
-void broker_under_test::sync() {
-    sync(journal.last());
-}
-
 void broker_under_test::sync(lsn upto) {
     synced_ = upto;
+    journal.taken_up_to = journal.last();
     engine_->durable(upto, clock_);
     after_event();
     follow_up();

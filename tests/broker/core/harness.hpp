@@ -187,7 +187,7 @@ public:
     /// Somebody sets the clock of the machine; no time passes.
     void set_wall_clock(milliseconds by);
     /// The disk has reached everything written so far, or `upto`.
-    void sync();
+    void sync() { sync(journal.last()); }
     void sync(lsn upto);
     void drained(client& whose, std::size_t pending);
     void shut_down();

@@ -60,6 +60,9 @@ void broker_under_test::recover(engine_options options) {
     }
     EXPECT_EQ(engine_->settings_restored(), "");
     message_id next = 1;
+    for (const auto& [id, found] : queues) {
+        next = std::max(next, found.delivered_up_to + 1);
+    }
     std::set<std::uint64_t> segments;
     for (const auto& [id, found] : held_pages) {
         segments.insert(found.facts.place.segment);

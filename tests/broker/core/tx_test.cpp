@@ -67,9 +67,10 @@ TEST_F(Transactions, CommitWaitsForTheDiskIfItWroteAnything) {
     broker.sync();
     peer.expect<amqp::tx::commit_ok>(1);
 
-    const auto tag = get();
-    peer.ack(1, tag);
     peer.ack(1, get());
+    peer.send(1, get_from("q"));
+    broker.sync();  // what was on disk before waits for its mark
+    peer.ack(1, peer.expect_get_ok(1).delivery_tag);
     peer.send(1, amqp::tx::commit{});
     peer.expect_nothing();
     broker.sync();

@@ -1,5 +1,6 @@
-// A journal that forgets some of what it is told, for the canary tests: the simulation has to
-// notice. Passes everything else on to the real one. On the engine's thread.
+// A journal that forgets some of what it is told, or denies that a batch is under way, for the
+// canary tests: the simulation has to notice. Passes everything else on to the real one. On the
+// engine's thread.
 #pragma once
 
 #include "broker/core/journal.hpp"
@@ -63,6 +64,7 @@ public:
             real_.delivered(queue, id);
         }
     }
+    void mark_lowered(queue_id queue, message_id id) override { real_.mark_lowered(queue, id); }
     journal_location paged(const page_facts& what, std::span<const message_id> moved) override {
         return real_.paged(what, moved);
     }
@@ -84,6 +86,9 @@ public:
     void page_dropped(std::uint64_t page) override { real_.page_dropped(page); }
     void released(journal_location location) override { real_.released(location); }
     [[nodiscard]] lsn last() const override { return real_.last(); }
+    [[nodiscard]] lsn taken() const override {
+        return how_ == sabotage::early_deliveries ? 0 : real_.taken();
+    }
 
 private:
     bool forgets(sabotage what) { return how_ == what && chance_.percent(forgets_percent); }

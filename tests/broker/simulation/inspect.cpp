@@ -57,7 +57,7 @@ private:
         send(encoded(what));
         std::vector<sighting> seen;
         for (int i = 0; i < patience; ++i) {
-            reader_.read(output_.view(), seen);
+            reader_.read(output_.view(), {}, seen, sent_);
             output_.clear();
             reader_.output_taken();
             node_.drained(id_, 0);
@@ -160,6 +160,7 @@ private:
     connection_id id_{};
     byte_buffer output_;
     output_reader reader_;
+    std::vector<std::uint64_t> sent_;  // nothing: what is held back is not looked at
     snapshot found_;
     std::vector<const exchange_kind*> exchanges_;
     std::vector<std::pair<std::string, std::string>> probes_;

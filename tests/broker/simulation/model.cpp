@@ -108,7 +108,10 @@ void model::apply_method(channel& on, const action& what, expected_reply& reply)
                 publish(what);
             }
             break;
-        case verb::consume: on.consumers[what.tag] = {what.queue, what.no_ack}; break;
+        case verb::consume:
+            on.consumers[what.tag] = {what.queue, what.no_ack};
+            consumed_.insert(what.queue);
+            break;
         case verb::cancel: on.consumers.erase(what.tag); break;
         case verb::ack:
         case verb::nack:

@@ -69,6 +69,10 @@ public:
 
     /// What a broker that was started again holds: compared, and taken over.
     void restarted(const snapshot& found);
+    /// It was told to, and has written all that was open.
+    void stopped() { consumed_.clear(); }
+    /// What that client was seen to get goes out to it now; see sighting::promise.
+    void sent(client_number who, std::uint64_t promise);
     /// At the end of all: nothing may be left.
     void check_drained() const;
     [[nodiscard]] bool is_drained(std::uint64_t now_ms) const;
@@ -89,7 +93,8 @@ private:
     struct history {
         bool delivered = false;
         bool unsure = false;            ///< was delivered, or not, when a connection ended
-        event_number delivered_at = 0;  ///< first time with an ack to come; 0: never
+        event_number delivered_at = 0;  ///< first time; 0: never
+        bool sent = false;              ///< to somebody, and not held back for the disk
         std::vector<std::pair<event_number, std::uint32_t>> counts{{0, 0}};
     };
     /// In a queue that refuses what is too much.
@@ -176,11 +181,11 @@ private:
         const;
     // model_observe.cpp: what they see
     channel& channel_of(client_number who, const sighting& what);
-    void take(channel& on, octets queue, bool no_ack, const sighting& what);
+    void take(client_number who, channel& on, const consumer& by, const sighting& what);
     void check_flags(const token& of, const history& told, const sighting& what) const;
     void confirmed(channel& on, const sighting& what);
     void confirm_one(std::uint32_t message, bool taken);
-    void answered(channel& on, const sighting& what);
+    void answered(client_number who, channel& on, const sighting& what);
     void check_order() const;
     [[nodiscard]] std::string tell(const token& of) const;
     [[nodiscard]] std::string tell(std::uint32_t message) const;
@@ -208,6 +213,8 @@ private:
     std::vector<token_ptr> live_;  ///< that may be somewhere
     std::vector<taken> taken_;     ///< in this event
     std::multiset<std::uint32_t> returns_;
+    std::map<std::pair<client_number, std::uint64_t>, taken> promised_;
+    std::set<std::string> consumed_;  ///< queues with consumers since the broker's start
     std::vector<std::pair<token_ptr, places>> found_;  ///< during restarted()
     std::size_t messages_seen_ = 0;
 };

@@ -46,7 +46,7 @@ void model::observe(client_number who, const sighting& what) {
             if (to == on.consumers.end()) {
                 throw violation("delivered to no consumer: " + to_string(what));
             }
-            take(on, to->second.queue, to->second.no_ack, what);
+            take(who, on, {to->second.queue, to->second.no_ack}, what);
             return;
         }
         case sight::confirmed:
@@ -61,11 +61,19 @@ void model::observe(client_number who, const sighting& what) {
                 throw violation("cancelled although its queue is there: " + what.consumer);
             }
             return;
-        default: answered(on, what);
+        default: answered(who, on, what);
     }
 }
 
-void model::take(channel& on, octets queue, bool no_ack, const sighting& what) {
+void model::sent(client_number who, std::uint64_t promise) {
+    if (const auto found = promised_.find({who, promise}); found != promised_.end()) {
+        found->second.what->at(found->second.place).sent = true;
+        promised_.erase(found);
+    }
+}
+
+void model::take(client_number who, channel& on, const consumer& by, const sighting& what) {
+    const std::string& queue = by.queue;
     ++messages_seen_;
     const auto known = publications_.find(what.message);
     if (known == publications_.end() || known->second.size != what.size) {
@@ -98,10 +106,15 @@ void model::take(channel& on, octets queue, bool no_ack, const sighting& what) {
     if (std::exchange(told.unsure, false)) {
         told.counts.emplace_back(event_, what.delivery_count);
     }
-    if (no_ack) {
+    told.delivered_at = told.delivered_at == 0 ? event_ : told.delivered_at;
+    if (what.promise == 0) {
+        told.sent = true;
+    } else {
+        promised_[{who, what.promise}] = {found, place};
+    }
+    if (by.no_ack) {
         set(*found, nowhere);
     } else {
-        told.delivered_at = told.delivered_at == 0 ? event_ : told.delivered_at;
         found->held = true;
         on.held[what.tag] = {found, false};
     }
@@ -181,7 +194,7 @@ void model::confirm_one(std::uint32_t message, bool is_taken) {
     }
 }
 
-void model::answered(channel& on, const sighting& what) {
+void model::answered(client_number who, channel& on, const sighting& what) {
     if (on.replies.empty()) {
         throw violation("an answer to nothing: " + to_string(what));
     }
@@ -202,7 +215,7 @@ void model::answered(channel& on, const sighting& what) {
             std::to_string(reply.fewest) + " to " + std::to_string(reply.most));
     }
     if (what.what == sight::got) {
-        take(on, reply.to.queue, reply.to.no_ack, what);
+        take(who, on, {reply.to.queue, reply.to.no_ack}, what);
     } else if (what.what == sight::got_nothing && ready(reply.to.queue, event_).first != 0) {
         throw violation("nothing in " + reply.to.queue + " although there should be something");
     }

@@ -50,6 +50,7 @@ places model::possible(const token& of) const {
 void model::restarted(const snapshot& found) {
     clients_.clear();
     returns_.clear();
+    promised_.clear();
     found_.clear();
     for (const token_ptr& each : live_) {
         each->held = false;
@@ -83,6 +84,7 @@ void model::restarted(const snapshot& found) {
     }
     live_ = std::move(left);
     found_.clear();
+    consumed_.clear();
 }
 
 void model::compare_definitions(const snapshot& found) {
@@ -148,6 +150,7 @@ void model::compare_copy(const std::string& queue, const found_copy& copy) {
     told.delivered = copy.seen.redelivered;
     told.unsure = false;
     told.delivered_at = copy.seen.redelivered ? 1 : 0;
+    told.sent = copy.seen.redelivered;
     told.counts = {{0, copy.seen.delivery_count}};
     found_.emplace_back(what, place);
 }
@@ -160,16 +163,18 @@ void model::compare_flags(
     if (told.unsure) {
         return;
     }
-    const bool surely = told.delivered_at != 0 && told.delivered_at <= durable_;
+    const bool surely = told.sent || (told.delivered_at != 0 && told.delivered_at <= durable_);
     if (surely && !copy.seen.redelivered) {
         throw violation(
             "not marked as redelivered in " + queue + " though delivered @" +
             std::to_string(told.delivered_at) + ": " + to_string(copy.seen) + "; " + tell(of));
     }
     // The mark says it of all up to an id: also of those that were passed over because others had
-    // a higher priority, or because they had gone, which was not on disk yet.
+    // a higher priority, or because they had gone, which was not on disk yet. And it runs ahead
+    // where somebody consumes.
     const bool stayed = possible(of) == at_home;
-    if (copy.seen.redelivered && !told.delivered && stayed && kind_of(queue).priorities == 0) {
+    if (copy.seen.redelivered && !told.delivered && stayed && kind_of(queue).priorities == 0 &&
+        !consumed_.contains(queue)) {
         throw violation(
             "marked as redelivered in " + queue + ": " + to_string(copy.seen) + "; " + tell(of));
     }

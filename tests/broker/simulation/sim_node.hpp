@@ -29,12 +29,13 @@ using store::testing::fake_disk;
 /// What is broken on purpose, to see that the simulation finds it.
 enum class sabotage : std::uint8_t {
     none,
-    ignored_syncs,   ///< the disk says that it has synced, and has not
-    early_confirms,  ///< the engine hears that a batch is durable before it is written
-    early_segments,  ///< and that a segment is, before it is there
-    lost_settles,    ///< one in a few is not written to the log
-    lost_returns,    ///< likewise
-    lost_marks,      ///< likewise, that something was delivered
+    ignored_syncs,     ///< the disk says that it has synced, and has not
+    early_confirms,    ///< the engine hears that a batch is durable before it is written
+    early_segments,    ///< and that a segment is, before it is there
+    lost_settles,      ///< one in a few is not written to the log
+    lost_returns,      ///< likewise
+    lost_marks,        ///< likewise, that something was delivered
+    early_deliveries,  ///< deliveries do not wait for their marks
 };
 
 struct node_options {
@@ -60,6 +61,10 @@ public:
     // Events, as the sessions of a server bring them.
     connection_id connected(byte_buffer& output);
     std::size_t received(connection_id from, octets input);
+    /// What the connection will send when the disk has caught up.
+    [[nodiscard]] octets held_output(connection_id whose) const {
+        return engine_->held_output(whose);
+    }
     void disconnected(connection_id gone);
     void drained(connection_id whose, std::size_t pending);
     void shut_down();

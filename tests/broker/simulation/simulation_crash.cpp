@@ -48,6 +48,9 @@ void simulation::stop() {
         work();
         work();
     }
+    if (!node_->has_work() && !node_->dead()) {
+        model_.stopped();
+    }
     go_down(false);
     start_again();
 }

@@ -24,9 +24,14 @@ void simulation::event(actor* by, const std::function<const action*()>& what) {
 void simulation::look(actor* by, const action* done) {
     std::vector<std::pair<actor*, sighting>> seen;
     std::vector<sighting> of_one;
+    std::vector<std::uint64_t> sent;
     for (const auto& each : actors_) {
         of_one.clear();
-        each->reader.read(each->output.view(), of_one);
+        sent.clear();
+        each->reader.read(each->output.view(), node_->held_output(each->id), of_one, sent);
+        for (const std::uint64_t promise : sent) {
+            model_.sent(each->number(), promise);
+        }
         for (sighting& one : of_one) {
             seen.emplace_back(each.get(), std::move(one));
         }
@@ -116,7 +121,8 @@ void simulation::cut(actor& gone) {
     model_.cut(kept->number());
     // One of its channels may have got what another one has given back.
     std::vector<sighting> too_late;
-    kept->reader.read(kept->output.view(), too_late);
+    std::vector<std::uint64_t> sent;
+    kept->reader.read(kept->output.view(), {}, too_late, sent);
     for (const sighting& each : too_late) {
         model_.glimpse(each);
     }

@@ -93,6 +93,10 @@ TEST(SimulationCanary, DeliveryMarksThatAreNotLoggedAreFound) {
     EXPECT_NE(seed_that_finds(sabotage::lost_marks), 0U);
 }
 
+TEST(SimulationCanary, DeliveriesThatAreSentBeforeTheirMarksAreDurableAreFound) {
+    EXPECT_NE(seed_that_finds(sabotage::early_deliveries), 0U);
+}
+
 TEST(Simulation, TheSameSeedPlaysTheSame) {
     const play_result once = play({.seed = 7, .traced = true});
     const play_result again = play({.seed = 7, .traced = true});

@@ -359,9 +359,27 @@ std::vector<std::string> login_octets() {
 
 // output_reader
 
-void output_reader::read(octets output, std::vector<sighting>& into) {
-    octets rest = output.substr(parsed_);
+void output_reader::read(
+    octets output,
+    octets held_back,
+    std::vector<sighting>& into,
+    std::vector<std::uint64_t>& sent) {
+    std::string fresh{output.substr(seen_)};
+    fresh += held_back;
+    if (!fresh.starts_with(peeked_)) {
+        // The end of the connection has come before it could be sent.
+        peeked_.clear();
+        promises_.clear();
+    }
+    const std::uint64_t begin = taken_ + seen_;
+    const std::uint64_t sent_up_to = taken_ + output.size();
+    while (!promises_.empty() && promises_.front().end <= sent_up_to) {
+        sent.push_back(promises_.front().number);
+        promises_.pop_front();
+    }
+    octets rest = octets{fresh}.substr(peeked_.size());
     for (;;) {
+        const std::size_t before = into.size();
         amqp::frame in;
         std::uint32_t size = 0;
         const auto status = amqp::next_frame(rest, in, std::size_t{1} << 30, size);
@@ -373,11 +391,17 @@ void output_reader::read(octets output, std::vector<sighting>& into) {
         } else {
             on_content(in.type, in.payload, into);
         }
+        const std::uint64_t end = begin + fresh.size() - rest.size();
+        for (std::size_t i = before; i < into.size() && end > sent_up_to; ++i) {
+            into[i].promise = ++last_promise_;
+            promises_.push_back({end, last_promise_});
+        }
     }
     if (!rest.empty()) {
         into.push_back({.what = sight::damaged, .text = "half a frame"});
     }
-    parsed_ = output.size();
+    seen_ = output.size();
+    peeked_ = held_back;
 }
 
 void output_reader::on_method(std::uint16_t channel, octets payload, std::vector<sighting>& into) {

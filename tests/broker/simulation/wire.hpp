@@ -7,6 +7,7 @@
 #include "framework/base/bytes.hpp"
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -105,23 +106,43 @@ struct sighting {
     std::uint32_t delivery_count = 0;
     std::string died_in{};  ///< the queue that it was dead-lettered from; mostly none
     std::string text{};     ///< of an error
+    /// It waits for the disk: the reader will tell that number when it is sent. 0: it is.
+    std::uint64_t promise = 0;
 };
 
 [[nodiscard]] std::string to_string(const sighting& what);
 
-/// Reads whole frames behind `parsed` octets of a connection's output, which stays as it is.
+/// Reads a connection's output and, because the broker counts it as delivered, what is held back
+/// behind it until the disk has it. Both stay as they are.
 class output_reader {
 public:
-    void read(octets output, std::vector<sighting>& into);
+    /// Only what is new. `sent`: the promises of what was held back and is no more.
+    void read(
+        octets output,
+        octets held_back,
+        std::vector<sighting>& into,
+        std::vector<std::uint64_t>& sent);
     /// The client has taken all of the output.
-    void output_taken() { parsed_ = 0; }
+    void output_taken() {
+        taken_ += seen_;
+        seen_ = 0;
+    }
 
 private:
     void on_method(std::uint16_t channel, octets payload, std::vector<sighting>& into);
     void on_content(std::uint8_t type, octets payload, std::vector<sighting>& into);
     void finish_content(std::vector<sighting>& into);
 
-    std::size_t parsed_ = 0;
+    struct promised {
+        std::uint64_t end = 0;  // in all that the connection ever sends
+        std::uint64_t number = 0;
+    };
+
+    std::uint64_t taken_ = 0;  // octets that the client has taken
+    std::size_t seen_ = 0;     // of the output
+    std::string peeked_;       // of what is held back
+    std::deque<promised> promises_;
+    std::uint64_t last_promise_ = 0;
     std::optional<sighting> open_;  // whose content is still to come
     std::uint64_t body_size_ = 0;
     bool has_header_ = false;

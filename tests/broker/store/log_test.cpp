@@ -40,15 +40,21 @@ TEST(Log, HasNoBatchBeforeAnythingHappened) {
     EXPECT_EQ(quiet.last_lsn(), 0U);
 }
 
-TEST(Log, SettlementsAndDeliveryMarksAloneAreNotUrgent) {
+TEST(Log, SettlementsAloneAreNotUrgent) {
     log the_log{log_options{}, recovered_tail{}};
     the_log.settled(1, 1);
-    the_log.delivered(1, 1);
     EXPECT_TRUE(the_log.has_batch());
     EXPECT_FALSE(the_log.urgent());
 
     publish(the_log, 2, "x");
 
+    EXPECT_TRUE(the_log.urgent());
+}
+
+TEST(Log, DeliveryMarkIsUrgentBecauseTheDeliveryWaitsForIt) {
+    log the_log{log_options{}, recovered_tail{}};
+    the_log.settled(1, 1);
+    the_log.delivered(1, 1);
     EXPECT_TRUE(the_log.urgent());
 }
 

@@ -240,6 +240,43 @@ TEST(Recovery, KeepsCountsMarksMovesAndDefinitions) {
     EXPECT_EQ((found.entries.at({b, shared})), (testing::held_entry{0, true}));
 }
 
+TEST(Recovery, MarkThatWasLoweredCountsNoMore) {
+    fake_disk disk;
+    small_broker broker{disk, one_file()};
+    ASSERT_TRUE(broker.start());
+    const queue_id queue = broker.declare("q");
+    const message_id first = broker.publish({queue}, "first");
+    const message_id second = broker.publish({queue}, "second");
+    broker.store().delivered(queue, second + 100);
+    ASSERT_TRUE(broker.commit());
+    broker.store().mark_lowered(queue, first);
+    ASSERT_TRUE(broker.commit());
+    disk.after_kill();
+    snapshot found;
+    std::string problem;
+
+    ASSERT_TRUE(recover_snapshot(disk, found, problem)) << problem;
+
+    EXPECT_TRUE((found.entries.at({queue, first}).redelivered));
+    EXPECT_FALSE((found.entries.at({queue, second}).redelivered));
+}
+
+TEST(Recovery, MarkThatRanAheadIsAboveNoIdThatComesLater) {
+    fake_disk disk;
+    small_broker broker{disk, one_file()};
+    ASSERT_TRUE(broker.start());
+    const queue_id queue = broker.declare("q");
+    broker.store().delivered(queue, 1000);
+    ASSERT_TRUE(broker.commit());
+    disk.after_kill();
+    recovery reader{disk, {}};
+    std::string problem;
+
+    ASSERT_FALSE(reader.run(problem)) << problem;
+
+    EXPECT_EQ(reader.next_message_id(), 1001U);
+}
+
 TEST(Recovery, QueueDeclaredAgainByTheSameNameDoesNotInheritBindings) {
     fake_disk disk;
     small_broker broker{disk, one_file()};
