@@ -398,6 +398,9 @@ void connection::open_gates(lsn reached) {
     for (gate& each : gates_) {
         each.begin -= opened;
     }
+    if (congested_) {
+        owner_.congested(*this);  // until now nothing was sent whose end could be told
+    }
     written();
 }
 

@@ -118,7 +118,6 @@ void client::take_output() {
     const octets fresh = output_->view();
     transcript_ += fresh;
     partial_ += fresh;
-    took_output_ = took_output_ || !fresh.empty();
     output_->clear();
     octets rest = partial_;
     for (;;) {
@@ -416,6 +415,10 @@ void broker_under_test::after_event() {
         if (each->reads) {
             each->take_output();
         }
+        // As the server: it tells who was behind, and of the others only whom the engine has named.
+        const bool congested = std::ranges::count(caused.congested, each->id()) != 0;
+        each->took_output_ =
+            each->took_output_ || ((congested || each->behind_) && each->output_->empty());
         each->behind_ = !each->output_->empty();
         each->dropped_ = each->dropped_ || std::ranges::count(caused.close, each->id()) != 0;
         each->resume_ = each->resume_ || std::ranges::count(caused.resume, each->id()) != 0;
