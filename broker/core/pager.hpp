@@ -69,6 +69,9 @@ public:
     [[nodiscard]] bool writing() const { return in_flight_ != 0; }
     /// Memory is short and a segment under way will free some.
     [[nodiscard]] bool behind() const;
+    /// Half of the bound is reached: consumers that keep up if they are let should get their turns
+    /// sooner.
+    [[nodiscard]] bool filling() const;
     [[nodiscard]] std::size_t page_count() const { return pages_.size(); }
     void check_invariants() const;
 

@@ -52,6 +52,10 @@ std::uint64_t pager::used() const {
     return held - std::min(held, pages_.size() * page_footprint);
 }
 
+bool pager::filling() const {
+    return used() > owner_.options().window_octets_max / 2;
+}
+
 bool pager::behind() const {
     const auto limit = owner_.options().window_octets_max;
     return in_flight_ != 0 && used() > limit + limit / 2;

@@ -23,6 +23,8 @@ constexpr std::chrono::milliseconds acks_wait{5};
 constexpr std::chrono::seconds disk_full_retry{1};
 constexpr std::chrono::seconds stop_patience{2};
 constexpr double memory_share = 0.4;
+/// Of one connection at a time, while messages are about to leave the memory.
+constexpr std::size_t crowded_read_octets = 64 * 1024;
 
 std::array<unsigned char, 16> random_octets() {
     std::array<unsigned char, 16> octets{};
@@ -218,6 +220,8 @@ connection_id node::connected(session& from) {
 std::size_t node::received(session& from, octets input) {
     const connection_id id = from.id();
     const std::size_t used = engine_->received(id, input, read_clocks());
+    from.pump().limit_reads(
+        engine_->pages().filling() ? crowded_read_octets : net::shared_read_octets);
     // Also if it goes on within the same event: what is left of the input is offered again by
     // resume_reading(), which needs something to resume.
     const auto& resumed = engine_->take_effects().resume;

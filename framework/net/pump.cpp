@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <utility>
@@ -94,8 +95,10 @@ void pump::read_plain() {
         }
     } else {
         char* buffer = shared_buffer();
-        count =
-            stream_.read_now(asio::buffer(buffer + carried, shared_read_octets - carried), error);
+        count = stream_.read_now(
+            asio::buffer(
+                buffer + carried, std::min(read_octets_max_, shared_read_octets - carried)),
+            error);
         octets_received_ += count;
         if (!error) {
             if (carried != 0) {

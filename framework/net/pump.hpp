@@ -80,6 +80,10 @@ public:
     void resume_reading();
     [[nodiscard]] bool paused() const { return paused_; }
 
+    /// Reads at most so much at a time (shared_read_octets at first): less, and others get their
+    /// turn sooner. TLS reads little at a time anyway.
+    void limit_reads(std::size_t octets) { read_octets_max_ = octets; }
+
     /// Closes when everything in out() has been sent, or could not be within `limit`. What arrives
     /// meanwhile is dropped.
     void close_after_flush(std::chrono::milliseconds limit = flush_max);
@@ -122,6 +126,7 @@ private:
     std::uint64_t octets_sent_ = 0;
     std::uint64_t octets_at_trim_ = 0;
     state state_ = state::open;
+    std::size_t read_octets_max_ = shared_read_octets;
     bool paused_ = false;
     bool reading_ = false;     ///< a read or a wait is under way
     bool write_busy_ = false;  ///< a write is under way
