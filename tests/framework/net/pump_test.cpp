@@ -68,6 +68,24 @@ TEST(Pump, FramesLargerThanTheSharedBufferArriveWhole) {
     EXPECT_EQ(p.right_owner->text, large);
 }
 
+TEST(Pump, ReadsNoMoreAtATimeThanItsLimit) {
+    constexpr std::size_t limit = 1000;
+    socket_pair p;
+    p.right->limit_reads(limit);
+    p.right_owner->on_received = [](octets input) { return input.size() / 3 * 3; };
+    p.start();
+
+    const std::string large(shared_read_octets, 'x');
+    p.left->out().append(large + "xx");  // three times something
+    p.left->flush();
+    p.until([&] { return p.right_owner->text.size() >= large.size(); });
+
+    EXPECT_EQ(p.right_owner->text, large + "xx");
+    for (const std::string& call : p.right_owner->calls) {
+        EXPECT_LE(call.size(), limit + 2);
+    }
+}
+
 TEST(Pump, OutputOfOneRoundGoesOutWithFlushSoon) {
     socket_pair p;
     p.start();
