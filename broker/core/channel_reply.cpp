@@ -49,7 +49,7 @@ fault channel::declare_reply_queue(const std::string& name, bool no_wait) {
 }
 
 void channel::deliver_reply(const message::parts& what) {
-    if (owner_.output().size() > reply_output_factor * engine_.options().output_octets_high) {
+    if (owner_.output_octets() > reply_output_factor * engine_.options().output_octets_high) {
         return;
     }
     send(amqp::basic::deliver{

@@ -17,8 +17,6 @@ constexpr seconds close_patience{30};
 constexpr int silent_heartbeats_max = 3;
 /// Unread replies beyond this many times the output limit stop the connection's input.
 constexpr std::size_t input_stop_factor = 4;
-/// An empty buffer of deliveries that wait for the disk keeps so much memory.
-constexpr std::size_t gated_octets_kept = 16 * 1024;
 
 }  // namespace
 
@@ -160,7 +158,7 @@ bool connection::must_wait(const amqp::frame& in) {
         owner_.block(*this);
         if (capabilities_.connection_blocked && owner_.alarmed()) {
             told_blocked_ = true;
-            send(0, amqp::connection::blocked{owner_.alarm_reason()});
+            send_past_gates(amqp::connection::blocked{owner_.alarm_reason()});
         }
     }
     return true;
@@ -179,7 +177,7 @@ bool connection::holds_deliveries() const {
 void connection::unblock() {
     blocked_ = false;
     if (std::exchange(told_blocked_, false) && state_ == state::running) {
-        send(0, amqp::connection::unblocked{});
+        send_past_gates(amqp::connection::unblocked{});
     }
     owner_.resume(*this);
 }
@@ -334,10 +332,16 @@ void connection::close_channel(channel& what) {
     channels_.erase(what.number());
 }
 
-void connection::written() {
+void connection::note_output() {
     if (!output_noted_) {
         output_noted_ = true;
         owner_.output_added(*this);
+    }
+}
+
+void connection::written() {
+    if (gates_.empty()) {
+        note_output();
     }
     if (!congested_ && output_octets() > owner_.output_octets_high()) {
         congested_ = true;
@@ -391,9 +395,6 @@ void connection::open_gates(lsn reached) {
     const std::size_t opened = closed == gates_.end() ? gated_.size() : closed->begin;
     output_.append(gated_.view().substr(0, opened));
     gated_.consume(opened);
-    if (gated_.empty() && gated_.capacity() > gated_octets_kept) {
-        gated_.release();
-    }
     gates_.erase(gates_.begin(), closed);
     for (gate& each : gates_) {
         each.begin -= opened;
@@ -401,6 +402,7 @@ void connection::open_gates(lsn reached) {
     if (congested_) {
         owner_.congested(*this);  // until now nothing was sent whose end could be told
     }
+    note_output();
     written();
 }
 
@@ -416,12 +418,15 @@ void connection::tick() {
             open->tick();
         }
     }
+    if (gated_.empty() && gated_.capacity() != 0) {
+        gated_.release();
+    }
     if (state_ != state::running || heartbeat_ == seconds{0}) {
         return;
     }
     if (owner_.now() - last_sent_ >= heartbeat_ / 2.0) {
-        amqp::write_heartbeat(output());
-        written();
+        amqp::write_heartbeat(output_);  // not behind what waits for a slow disk
+        note_output();
     }
     // A connection that we do not read from ourselves is not silent.
     if (!input_stopped_ && owner_.now() - last_received_ >= silent_heartbeats_max * heartbeat_) {

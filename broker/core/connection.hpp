@@ -78,6 +78,8 @@ public:
     void hold_output(lsn until);
     /// What waits like that now.
     [[nodiscard]] octets held_output() const { return gated_.view(); }
+    /// All that is not in the socket, as far as the engine knows.
+    [[nodiscard]] std::size_t output_octets() const { return output_.size() + gated_.size(); }
     void written();
     template <class Method>
     void send(std::uint16_t channel, const Method& what);
@@ -134,7 +136,10 @@ private:
     void handle(const fault& what, std::uint16_t channel);
     void close_channel(channel& what);
     void open_gates(lsn reached);
-    [[nodiscard]] std::size_t output_octets() const { return output_.size() + gated_.size(); }
+    /// Of the connection itself, where it says nothing about what waits for the disk.
+    template <class Method>
+    void send_past_gates(const Method& what);
+    void note_output();
     void close_all();
     void finish_in(std::chrono::seconds patience);
     [[nodiscard]] bool must_wait(const amqp::frame& in);

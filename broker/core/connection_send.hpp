@@ -16,6 +16,12 @@ void connection::send(std::uint16_t channel, const Method& what) {
 }
 
 template <class Method>
+void connection::send_past_gates(const Method& what) {
+    amqp::write_method(output_, 0, what);
+    note_output();
+}
+
+template <class Method>
 void connection::send_when_durable(std::uint16_t channel, const Method& what) {
     if (owner_.definitions_durable()) {
         send(channel, what);

@@ -163,6 +163,7 @@ bool vhost::dead_letter(const queue& from, const message& dead, octets reason, b
     moved.persistent = dead.persistent;
     moved.priority = dead.priority;
     moved.published_at_ms = owner_.wall_ms();
+    moved.moves = held || dead.moved;
     if (held) {
         moved.instead_of = copy_in(from.id(), dead);
     }

@@ -28,6 +28,7 @@ void vhost::hold_back(const publication& what, publish_outcome& outcome) {
         const auto& [where, due_ms] = held_back_[i];
         message_ptr made{message::create(owner_.next_message_id(), parts, owner_.memory_account())};
         made->persistent = what.persistent;
+        made->moved = what.moves;
         made->priority = what.priority;
         made->published_at_ms = what.published_at_ms;
         made->expiration_ms = what.expiration_ms;
@@ -74,6 +75,7 @@ void vhost::release_due(delay_line& line) {
     what.deaths_left = due->deaths_left;
     what.deduplicate = true;  // its targets see it for the first time
     const bool in_log = due->durable_holders != 0;
+    what.moves = in_log || due->moved;
     if (in_log) {
         what.instead_of = copy_in(line.id, *due);
     }

@@ -48,7 +48,7 @@ public:
     }
 
     bool persistent = false;
-    bool moved = false;         ///< takes the place of one that the log held before
+    bool moved = false;  ///< comes of one that the log held, which is gone when the log says so
     std::uint8_t priority = 0;  ///< of property priority; absent is 0
     /// Copies that may come of it by dying without anybody's doing: a copy has its share of them.
     std::uint32_t deaths_left = deaths_max;

@@ -105,7 +105,6 @@ void queue::restore(page& found) {
 void queue::set_recovered_up_to(message_id id) {
     mark_.restore(id);
     recovered_up_to_ = id;
-    ready_.note_taken(id);
 }
 
 std::uint64_t queue::resident_octets() const {

@@ -131,7 +131,7 @@ message_ptr vhost::create_message(const publication& what, publish_outcome& outc
     message_ptr made{
         message::create(owner_.next_message_id(), what.parts, owner_.memory_account())};
     made->persistent = what.persistent;
-    made->moved = what.instead_of.has_value();
+    made->moved = what.moves;
     made->priority = what.priority;
     made->published_at_ms = what.published_at_ms;
     made->expiration_ms = what.expiration_ms;

@@ -57,6 +57,8 @@ struct publication {
     /// What the journal holds and this is moved from: where something lasting takes it, one record
     /// says both. Else it is still to be settled.
     std::optional<held_copy> instead_of;
+    /// Comes, by whatever ways, of one that the journal held; see message::moved.
+    bool moves = false;
 };
 
 class vhost {

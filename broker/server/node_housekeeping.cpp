@@ -21,7 +21,7 @@ void node::keep_house() {
         if (trimming) {
             each->pump().trim();
         }
-        buffered += each->pump().buffer_octets();
+        buffered += each->pump().buffer_octets() + engine_->held_output(id).size();
     }
     engine_->buffers_take(buffered);
     // The allocator keeps what lies below something that is still there, for ever if need be.

@@ -257,24 +257,86 @@ TEST_F(MarkedDelivery, OneThatMayGoSoonerDoesNotTakeOthersAlong) {
 }
 
 /// Until its move is on disk, a crash would bring it back to where it died, to die once more.
-TEST_F(MarkedDelivery, OfADeadLetterWaitsForItsMove) {
-    broker.sync_at_once = true;
+class MarkedDeadLetter : public MarkedDelivery {
+protected:
+    /// A queue with a consumer whose mark is far ahead, and one whose messages die into it.
+    MarkedDeadLetter() {
+        broker.sync_at_once = true;
+        taker.send(1, prefetch(1));
+        taker.expect<amqp::basic::qos_ok>(1);
+        start_consumer(taker, 1, "q", "tag");
+        for (int i = 0; i < 4; ++i) {
+            taker.ack(1, taker.expect_delivery(1).delivery_tag);
+        }
+    }
+    void declare_dying(const char* name, const char* into, amqp::table arguments = {}) {
+        arguments.set("x-dead-letter-exchange", std::string{});
+        arguments.set("x-dead-letter-routing-key", std::string{into});
+        declare(peer, name, durable, std::move(arguments));
+    }
+    void expect_to_wait_for_the_disk() {
+        peer.publish(1, {"", "dies", "letter", persistent()});
+        peer.send(1, get_from("dies"));
+        const auto tag = peer.expect_get_ok(1).delivery_tag;
+        broker.sync_at_once = false;
+        peer.send(1, amqp::basic::reject{tag, false});
+        EXPECT_EQ(broker.status("q").unacked, 1U);
+        taker.expect_nothing();
+        broker.sync();
+        EXPECT_EQ(taker.expect_delivery(1).body, "letter");
+    }
+
+    client& taker = broker.connect();
+};
+
+TEST_F(MarkedDeadLetter, WaitsForItsMoveAlthoughTheMarkIsAhead) {
+    declare_dying("dies", "q");
+    expect_to_wait_for_the_disk();
+}
+
+TEST_F(MarkedDeadLetter, WaitsAlsoIfAQueueOnItsWayHasRefusedIt) {
+    declare_dying("dies", "full");
+    declare_dying(
+        "full",
+        "q",
+        {{"x-max-length", std::int32_t{1}}, {"x-overflow", std::string{"reject-publish-dlx"}}});
+    peer.publish(1, {"", "full", "first", persistent()});
+    expect_to_wait_for_the_disk();
+}
+
+TEST_F(MarkedDeadLetter, WaitsAlsoIfItWasInATransientQueueOnItsWay) {
     amqp::table arguments;
     arguments.set("x-dead-letter-exchange", std::string{});
     arguments.set("x-dead-letter-routing-key", std::string{"q"});
-    declare(peer, "dies", durable, arguments);
-    peer.send(1, amqp::queue::purge{0, "q", false});
-    peer.expect<amqp::queue::purge_ok>(1);
-    client& other = broker.connect();
-    start_consumer(other, 1, "q", "tag");
-    peer.publish(1, {"", "dies", "letter", persistent()});
-    peer.send(1, get_from("dies"));
-    const auto tag = peer.expect_get_ok(1).delivery_tag;
-    broker.sync_at_once = false;
-    peer.send(1, amqp::basic::reject{tag, false});
-    other.expect_nothing();
+    arguments.set("x-max-length", std::int32_t{0});
+    declare(peer, "passing", {}, arguments);
+    declare_dying("dies", "passing");
+    expect_to_wait_for_the_disk();
+}
+
+TEST_F(MarkedDelivery, HeartbeatsGoOnWhileTheDiskIsSlow) {
+    client& slow = broker.connect({.heartbeat = 10});
+    slow.send(1, get_from("q"));
+    broker.advance(milliseconds{4000});
+    slow.send(1, amqp::channel::flow{true});
+    broker.advance(milliseconds{1000});
+    slow.expect_heartbeat();
     broker.sync();
-    EXPECT_EQ(other.expect_delivery(1).body, "letter");
+    EXPECT_EQ(slow.expect_get_ok(1).body, "a");
+}
+
+TEST_F(MarkedDelivery, BlockedConnectionIsToldWhileTheDiskIsSlow) {
+    peer.send(1, get_from("q"));
+    const auto alarm = [&](bool on) {
+        broker.as_event([&](engine& at) { at.disk_alarm(on, broker.now()); });
+    };
+    alarm(true);
+    peer.publish(1, {"", "q", "e", persistent()});
+    peer.expect<amqp::connection::blocked>(0);
+    alarm(false);
+    peer.expect<amqp::connection::unblocked>(0);
+    broker.sync();
+    EXPECT_EQ(peer.expect_get_ok(1).body, "a");
 }
 
 TEST_F(MarkedDelivery, WhatWaitsCountsAsOutput) {

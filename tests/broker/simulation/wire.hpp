@@ -123,10 +123,7 @@ public:
         std::vector<sighting>& into,
         std::vector<std::uint64_t>& sent);
     /// The client has taken all of the output.
-    void output_taken() {
-        taken_ += seen_;
-        seen_ = 0;
-    }
+    void output_taken() { seen_ = 0; }
 
 private:
     void on_method(std::uint16_t channel, octets payload, std::vector<sighting>& into);
@@ -138,9 +135,9 @@ private:
         std::uint64_t number = 0;
     };
 
-    std::uint64_t taken_ = 0;  // octets that the client has taken
-    std::size_t seen_ = 0;     // of the output
-    std::string peeked_;       // of what is held back
+    std::size_t seen_ = 0;    // of the output
+    std::uint64_t sent_ = 0;  // octets so far, but for what goes past the gates
+    std::string peeked_;      // of what is held back
     std::deque<promised> promises_;
     std::uint64_t last_promise_ = 0;
     std::optional<sighting> open_;  // whose content is still to come
@@ -153,6 +150,7 @@ private:
 /// Bodies of probes, which only inspect() publishes, have numbers from here on.
 inline constexpr std::uint32_t first_probe = 0x80000000U;
 
+inline constexpr std::size_t body_head = 8;  ///< octets of a body: number and checksum
 /// Of `size` octets at least; the message's number and octets that follow from both.
 [[nodiscard]] std::string body_of(std::uint32_t message, std::size_t size);
 

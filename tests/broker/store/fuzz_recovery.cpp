@@ -39,7 +39,7 @@ void repair(std::string& content, file_number file, lsn& number, bool whole_head
         header.length %= 64;
         header.number = ++number;
         header.unsynced %= 4;
-        header.type = static_cast<std::uint8_t>(header.type % record_type_max);
+        header.type = static_cast<std::uint8_t>(header.type % (record_type_max + 1));
         put_record_header(content.data() + at, header);
         const std::size_t bytes = record_header_bytes + header.length;
         if (at + bytes > content.size()) {
