@@ -23,7 +23,7 @@ import unittest
 
 import support  # noqa: F401  finds harness and wire
 import harness
-from queue_checker import KINDS, Proof, QueueChecker
+from queue_checker import KINDS, QueueChecker
 from queue_checker_test import Checker  # noqa: F401  run first
 from wire import Closed, Wire
 
@@ -136,7 +136,7 @@ class Publisher(Client):
                 tag += 1
                 transient = self.random.random() < 0.05
                 number = [queue.published(transient) for queue in self.queues][0]
-                self.waiting[tag] = (number, None if transient else time.monotonic())
+                self.waiting[tag] = number
                 octets += self.wire.method_octets(
                     1, "basic.publish", 0, self.exchange, self.key, False, False)
                 octets += self.wire.content_octets(
@@ -158,9 +158,7 @@ class Publisher(Client):
         tag, multiple = arguments
         tags = [t for t in self.waiting if t <= tag] if multiple else [tag]
         for each in tags:
-            number, sent_at = self.waiting.pop(each)
-            if sent_at:  # a transient one is confirmed without the disk
-                self.queues[0].proof.confirmed(self.life, sent_at)
+            number = self.waiting.pop(each)
             for queue in self.queues:
                 queue.confirmed(number)
 
@@ -262,8 +260,7 @@ class KillLoop(unittest.TestCase):
         self.lives = Lives(self.broker)
         self.addCleanup(self.lives.over.set)
         self.random = random.Random(SEED)
-        proof = Proof()
-        self.queues = {name: QueueChecker(name, proof)
+        self.queues = {name: QueueChecker(name)
                        for name in ("first", "second", "transactions", "pile", "left", "right")}
 
     def declare(self):
@@ -329,13 +326,12 @@ class KillLoop(unittest.TestCase):
             queue.finish()
         total = {kind: sum(q.wrong[kind] for q in self.queues.values()) for kind in KINDS}
         count = {name: sum(getattr(q, name) for q in self.queues.values())
-                 for name in ("deliveries", "redeliveries", "repeats", "young_marks")}
+                 for name in ("deliveries", "redeliveries", "repeats")}
         print(f"seed {SEED}: kills {self.lives.number}, "
               f"published {sum(len(q.out) for q in self.queues.values())}, "
               f"confirmed {sum(q.confirmed_count() for q in self.queues.values())}, "
               f"delivered {count['deliveries']}, again {count['redeliveries']}, "
-              f"of these acked before {count['repeats']}, "
-              f"marks lost with the last moment {count['young_marks']}; "
+              f"of these acked before {count['repeats']}; "
               + ", ".join(f"{kind} {number}" for kind, number in total.items()), flush=True)
         return total
 

@@ -10,9 +10,6 @@ that comes again though nobody gave it back and its ack was durable or its life 
 comes before an older one that waits (reordered), one that comes again unmarked (not marked).
 """
 
-import bisect
-import time
-
 PUBLISHED, CONFIRMED, TRANSIENT = 1, 2, 4
 DELIVERED, ACKED, DURABLE = 1, 2, 4
 
@@ -21,37 +18,20 @@ KINDS = ("lost", "duplicated", "unexpected", "reordered", "unmarked")
 EXAMPLES = 5
 
 
-class Proof:
-    """Until when, in each life, the disk has everything: a message that was published then is
-    confirmed, and the log is written in order. Shared by all publishers."""
-
-    def __init__(self):
-        self._until = {}
-
-    def confirmed(self, life, published_at):
-        if published_at > self._until.get(life, 0):
-            self._until[life] = published_at
-
-    def covers(self, life, moment):
-        return moment < self._until.get(life, 0)
-
-
 class QueueChecker:
-    def __init__(self, name, proof, clock=time.monotonic):
+    def __init__(self, name):
         self.name = name
-        self.proof = proof
-        self.clock = clock
         self.out = bytearray()  # of the publisher, by number
         self.seen = bytearray()  # of the consumer, by number
         self.life_starts = []  # the first number of each life, from the life 0 on
         self.wrong = {kind: 0 for kind in KINDS}
         self.examples = []
-        self.deliveries = self.redeliveries = self.repeats = self.young_marks = 0
+        self.deliveries = self.redeliveries = self.repeats = 0
         self._life = -1  # of the consumer
         self._here = set()  # delivered in this life
         self._returned = set()  # of these, given back
         self._last = -1
-        self._delivered_at = {}  # number: (life, when), of messages whose ack may not be durable
+        self._delivered_in = {}  # number: life, of messages whose ack may not be durable
 
     def _note(self, kind, number, text):
         self.wrong[kind] += 1
@@ -77,9 +57,9 @@ class QueueChecker:
     def consumer_begins(self, life):
         # What was acked before the life that ends now, and did not come in it though younger ones
         # did, is gone for ever.
-        for number in [n for n, (when, _) in self._delivered_at.items()
-                       if when < self._life and n < self._last and self.seen[n] & ACKED]:
-            del self._delivered_at[number]
+        for number in [n for n, life in self._delivered_in.items()
+                       if life < self._life and n < self._last and self.seen[n] & ACKED]:
+            del self._delivered_in[number]
         self._life = life
         self._here.clear()
         self._returned.clear()
@@ -102,21 +82,18 @@ class QueueChecker:
             self._note("duplicated", number, "it was delivered in this life and not given back")
         elif before & ACKED and number not in self._here and not before & DURABLE:
             self.repeats += 1
-            if number not in self._delivered_at:
+            if number not in self._delivered_in:
                 self._note("duplicated", number, "the queue has been without it since its ack")
         if number < self._last and number not in self._returned:
             self._note("reordered", number, f"it comes behind {self._last}")
         if before & DELIVERED and not redelivered:
-            life, when = self._delivered_at.get(number, (self._life, 0))
-            if life == self._life or self.proof.covers(life, when):
-                self._note("unmarked", number, f"it was delivered in life {life}")
-            else:
-                self.young_marks += 1
+            life = self._delivered_in.get(number, self._life)
+            self._note("unmarked", number, f"it was delivered in life {life}")
         self.seen[number] = before | DELIVERED
         self._here.add(number)
         self._returned.discard(number)
         self._last = max(self._last, number)
-        self._delivered_at[number] = (self._life, self.clock())
+        self._delivered_in[number] = self._life
 
     def acked(self, number):
         """An ack is about to be sent."""
@@ -126,7 +103,7 @@ class QueueChecker:
     def ack_durable(self, number):
         if 0 <= number < len(self.seen):
             self.seen[number] |= DURABLE
-            self._delivered_at.pop(number, None)
+            self._delivered_in.pop(number, None)
 
     def returned(self, number):
         """A nack with requeue is about to be sent."""

@@ -34,6 +34,13 @@ small_options options_with_reserve() {
     return options;
 }
 
+/// The test says when the writer prepares.
+small_options options_prepared_by_hand() {
+    small_options options = options_with_reserve();
+    options.prepares = false;
+    return options;
+}
+
 std::vector<std::string> spares_of(const fake_disk& disk) {
     return classify(disk.names()).spares;
 }
@@ -62,8 +69,7 @@ TEST(NominalFileSize, IsASmallPartOfTheFileSystemWithinBounds) {
 
 TEST(Reserve, NothingIsPreparedBeforeTheFirstBatchIsOnDisk) {
     fake_disk disk;
-    small_options options = options_with_reserve();
-    options.prepares = false;
+    const small_options options = options_prepared_by_hand();
     small_broker broker{disk, options};
     ASSERT_TRUE(broker.start());
     const auto calls = disk.calls();
@@ -79,8 +85,7 @@ TEST(Reserve, NothingIsPreparedBeforeTheFirstBatchIsOnDisk) {
 
 TEST(Reserve, IsTwiceWhatTheLogHoldsAndNeverMoreThanTwoFiles) {
     fake_disk disk;
-    small_options options = options_with_reserve();
-    options.prepares = false;
+    const small_options options = options_prepared_by_hand();
     small_broker broker{disk, options};
     ASSERT_TRUE(broker.start());
     const queue_id queue = broker.declare("q");
@@ -117,8 +122,7 @@ TEST(Reserve, IsTwiceWhatTheLogHoldsAndNeverMoreThanTwoFiles) {
 
 TEST(Reserve, OneStepWritesAndSyncsLittle) {
     fake_disk disk;
-    small_options options = options_with_reserve();
-    options.prepares = false;
+    const small_options options = options_prepared_by_hand();
     small_broker broker{disk, options};
     ASSERT_TRUE(broker.start());
     broker.declare("q");
@@ -136,8 +140,7 @@ TEST(Reserve, OneStepWritesAndSyncsLittle) {
 
 TEST(Reserve, SmallBatchesAreNotFollowedByStepsOfTheirOwn) {
     fake_disk disk;
-    small_options options = options_with_reserve();
-    options.prepares = false;
+    small_options options = options_prepared_by_hand();
     options.writer.ahead_bytes = file_bytes / 4;
     small_broker broker{disk, options};
     ASSERT_TRUE(broker.start());
@@ -180,9 +183,7 @@ TEST(Reserve, NewFilesAreTheSparesAndSyncsInThemHaveNoLengthToRecord) {
 TEST(Reserve, IsThereAgainAfterARestartWithoutABatch) {
     fake_disk disk;
     {
-        small_options options = options_with_reserve();
-        options.prepares = false;
-        small_broker broker{disk, options};
+        small_broker broker{disk, options_prepared_by_hand()};
         ASSERT_TRUE(broker.start());
         const queue_id queue = broker.declare("q");
         broker.publish({queue}, std::string(2000, 'x'));
@@ -201,8 +202,7 @@ TEST(Reserve, IsThereAgainAfterARestartWithoutABatch) {
 
 TEST(Reserve, WhatACrashLeftOfAHugeBatchIsNotKept) {
     fake_disk disk;
-    small_options options = options_with_reserve();
-    options.prepares = false;
+    const small_options options = options_prepared_by_hand();
     {
         small_broker broker{disk, options};
         ASSERT_TRUE(broker.start());
@@ -225,8 +225,7 @@ TEST(Reserve, WhatACrashLeftOfAHugeBatchIsNotKept) {
 
 TEST(Reserve, FailureToSyncItIsFatal) {
     fake_disk disk;
-    small_options options = options_with_reserve();
-    options.prepares = false;
+    const small_options options = options_prepared_by_hand();
     small_broker broker{disk, options};
     ASSERT_TRUE(broker.start());
     broker.declare("q");
@@ -243,8 +242,7 @@ TEST(Reserve, FailureToSyncItIsFatal) {
 
 TEST(Reserve, WithoutADescriptorItWaitsForTheNextBatch) {
     fake_disk disk;
-    small_options options = options_with_reserve();
-    options.prepares = false;
+    const small_options options = options_prepared_by_hand();
     small_broker broker{disk, options};
     ASSERT_TRUE(broker.start());
     broker.declare("q");
@@ -264,8 +262,7 @@ TEST(Reserve, WithoutADescriptorItWaitsForTheNextBatch) {
 
 TEST(Reserve, TakesWhatThereIsButNotTheLastOctetsOfTheDisk) {
     fake_disk disk;
-    small_options options = options_with_reserve();
-    options.prepares = false;
+    const small_options options = options_prepared_by_hand();
     small_broker broker{disk, options};
     ASSERT_TRUE(broker.start());
     const queue_id queue = broker.declare("q");
