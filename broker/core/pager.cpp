@@ -26,6 +26,7 @@ page_key pager::key_of(const page& home, const paged_message& found) {
 queued_message pager::make(const paged_message& found, page& home) const {
     message_ptr body = owner_.message_from(found.id, found.parts, found.published_at_ms);
     body->persistent = found.persistent;
+    body->moved = true;  // perhaps: pages do not tell
     body->deaths_left = found.deaths_left;
     body->durable_holders = home.in_journal ? 1 : 0;
     body->in_page = &home;

@@ -136,11 +136,11 @@ lsn queue::note_delivery(const queued_message& item, bool ahead) {
     }
     engine& owner = home_.owner();
     delivery_mark::occasion when = owner.delivery_occasion();
-    if (!item.body->moved && item.body->in_page == nullptr) {
+    if (!item.body->moved) {
         return mark_.note(id_, item.body->id(), ahead, when);
     }
     // Until its own record is on disk, a crash would bring back what it takes the place of, and
-    // that would move again. What was read from a page may be such a one.
+    // that would move again.
     when.first_open = delivery_mark::never_open;
     return std::max(
         mark_.note(id_, item.body->id(), ahead, when), owner.published_at(item.body->id()));
