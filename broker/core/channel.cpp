@@ -57,12 +57,16 @@ void channel::mark_closing() {
     closing_ = true;
 }
 
-void channel::release() {
+void channel::end_consumers() {
     std::vector<consumer*> all;
     for (const auto& [tag, each] : consumers_) {
         all.push_back(each.get());
     }
     cancel_consumers(all);
+}
+
+void channel::release() {
+    end_consumers();
     end_replies();
     if (transaction_) {
         take_held();

@@ -64,6 +64,8 @@ public:
     [[nodiscard]] bool expects_content() const { return content_.active() || refused_octets_ != 0; }
     [[nodiscard]] bool expects_content_header() const { return content_.expects_header(); }
 
+    /// Nothing is delivered here any more.
+    void end_consumers();
     /// Cancels consumers and gives back what is outstanding.
     void release();
     /// channel.close was sent; everything but close-ok is dropped until it comes.

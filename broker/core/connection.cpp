@@ -311,6 +311,10 @@ void connection::finish_in(seconds patience) {
 }
 
 void connection::close_all() {
+    // All before the first gives something back, which another one would take and lose.
+    for (const auto& [number, open] : channels_) {
+        open->end_consumers();
+    }
     for (const auto& [number, open] : channels_) {
         open->release();
     }

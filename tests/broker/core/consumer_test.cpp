@@ -54,6 +54,22 @@ protected:
 
 using tags = std::vector<std::string>;
 
+TEST_F(Consumers, ChannelOfAConnectionThatEndsGetsNothingOfWhatAnotherOneGivesBack) {
+    declare(peer, "q");
+    publish("q", {"one"});
+    other.send(1, get_from("q"));
+    other.expect_get_ok(1);
+    other.open_channel(2);
+    auto without_acks = consume("q", "greedy");
+    without_acks.no_ack = true;
+    other.send(2, without_acks);
+    other.expect<amqp::basic::consume_ok>(2);
+    other.vanish();
+    const received_message back = bounce("q");
+    EXPECT_EQ(back.body, "one");
+    EXPECT_TRUE(back.redelivered);
+}
+
 TEST_F(Consumers, HigherPriorityComesFirstWhileItHasRoom) {
     declare(peer, "q");
     limit(peer, 2);

@@ -119,13 +119,6 @@ void simulation::cut(actor& gone) {
     model_.begin(++event_, static_cast<std::uint64_t>(clock_.wall.time_since_epoch().count()));
     node_->disconnected(kept->id);
     model_.cut(kept->number());
-    // One of its channels may have got what another one has given back.
-    std::vector<sighting> too_late;
-    std::vector<std::uint64_t> sent;
-    kept->reader.read(kept->output.view(), {}, too_late, sent);
-    for (const sighting& each : too_late) {
-        model_.glimpse(each);
-    }
     look(nullptr, nullptr);
     node_->end_event(event_);
     model_.durable(node_->durable_event());
