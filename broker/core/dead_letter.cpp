@@ -160,6 +160,7 @@ bool vhost::dead_letter(const queue& from, const message& dead, octets reason, b
     byte_buffer encoded;
     amqp::write_properties(encoded, *properties);
     moved.parts = {exchange_name, key, encoded.view(), dead.body()};
+    moved.blob = dead.blob;
     moved.persistent = dead.persistent;
     moved.priority = dead.priority;
     moved.published_at_ms = owner_.wall_ms();

@@ -46,6 +46,10 @@ public:
     // For the pager.
 
     [[nodiscard]] std::uint64_t resident_octets() const { return resident_octets_; }
+    /// On disk or not, roughly.
+    [[nodiscard]] std::uint64_t waiting_octets() const {
+        return resident_octets_ + pages_.body_octets();
+    }
     /// Copies those that are due last; about `keep` octets stay.
     void page_out(page_builder& into, std::uint64_t keep);
     /// As queue::paged_out().

@@ -44,6 +44,9 @@ void vhost::hold_back(const publication& what, publish_outcome& outcome) {
             // never neither.
             const bool last = targets_.empty() && i + 1 == held_back_.size();
             const auto instead_of = last ? what.instead_of : std::nullopt;
+            const message_id blob = outcome.blob != 0 ? outcome.blob : what.blob;
+            owner_.place_body(made, blob, line.waiting_octets());
+            outcome.blob = made->blob;
             made->location = owner_.log().delayed(*made, line.id, due_ms, instead_of);
             outcome.logged = true;
             outcome.replaced = instead_of.has_value();
@@ -68,6 +71,7 @@ void vhost::release_due(delay_line& line) {
         properties ? properties->view() : due->properties(),
         due->body()};
     what.copies = copies;
+    what.blob = due->blob;
     what.persistent = due->persistent;
     what.priority = due->priority;
     what.published_at_ms = owner_.wall_ms();
@@ -86,7 +90,7 @@ void vhost::release_due(delay_line& line) {
         if (!outcome.replaced) {
             owner_.log().settled(line.id, due->id());
         }
-        owner_.log().released(due->location);
+        owner_.unlogged(*due);
     }
 }
 
@@ -99,7 +103,7 @@ void vhost::drop_waiting(delay_line& line) {
         if (each.body->in_page != nullptr) {
             owner_.pages().settled(*each.body, true);
         } else if (each.body->durable_holders != 0) {
-            owner_.log().released(each.body->location);
+            owner_.unlogged(*each.body);
         }
     }
     owner_.pages().drop(line.pages(), true);
@@ -113,10 +117,11 @@ void vhost::rewrite_waiting(std::uint64_t file) {
             continue;
         }
         for (const auto& each : source->delays->waiting()) {
-            message& body = *each.body;
+            const message& body = *each.body;
             if (body.location.record_octets != 0 && body.location.file == file) {
                 const journal_location old = body.location;
-                body.location =
+                owner_.keep_blob(each.body);
+                each.body->location =
                     owner_.log().delayed(body, source->delays->id, each.due_ms, std::nullopt);
                 owner_.log().released(old);
             }

@@ -139,6 +139,7 @@ void engine::drained(connection_id whose, std::size_t pending, clock_reading clo
 void engine::durable(lsn reached, clock_reading clock) {
     begin(clock);
     durable_ = reached;
+    blobs_.durable(reached);
     std::vector<channel*> waiting = std::exchange(confirming_, {});
     for (channel* each : waiting) {
         each->waits_for_disk = false;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "broker/core/access.hpp"
+#include "broker/core/blobs.hpp"
 #include "broker/core/connection.hpp"
 #include "broker/core/engine_options.hpp"
 #include "broker/core/ids.hpp"
@@ -185,10 +186,14 @@ public:
         std::uint64_t published_at_ms = 0;
         std::uint64_t due_ms = 0;  ///< of one that waits in a delayed exchange
         journal_location location;
+        message_id blob = 0;  ///< see message::blob
         std::vector<holding> holdings;
     };
     /// Long queues may go there; before anything is restored.
-    void use(page_store& pages) { pages_.use(pages); }
+    void use(page_store& pages) {
+        pages_.use(pages);
+        blobs_.use(pages, options_.blob_octets_min);
+    }
     vhost& restore_vhost(octets name);
     void queue_restored(queue& what) { restored_queues_[what.id()] = &what; }
     void delay_line_restored(delay_line& what);
@@ -252,6 +257,26 @@ public:
     [[nodiscard]] settings_store& settings() { return settings_; }
     [[nodiscard]] pager& pages() { return pages_; }
     [[nodiscard]] const pager& pages() const { return pages_; }
+    [[nodiscard]] blobs& large_bodies() { return blobs_; }
+    /// Before the journal is told of the message: a large body stays in the blob where it lies (0:
+    /// in none), and else goes into one if so many octets wait before it that it will leave the
+    /// memory.
+    void place_body(const message_ptr& what, message_id blob, std::uint64_t waiting_octets) {
+        if (blobs_.has(blob)) {
+            blobs_.share(*what, blob);
+        } else if (waiting_octets >= options_.window_octets_max / 4) {
+            keep_blob(what);
+        }
+    }
+    /// See blobs::keep().
+    void keep_blob(const message_ptr& what) { blobs_.keep(what, log_.last()); }
+    /// The journal's record of it keeps nothing alive any more.
+    void unlogged(const message& gone) {
+        if (gone.location.record_octets != 0) {
+            log_.released(gone.location);
+            blobs_.release(gone.blob);
+        }
+    }
     /// As it was published, but for what the caller knows better.
     [[nodiscard]] message_ptr message_from(
         message_id id,
@@ -403,6 +428,7 @@ private:
     time_point started_{};  ///< the first time that was told
     effects effects_;
 
+    blobs blobs_;
     pager pages_{*this};
     octets_map<std::unique_ptr<vhost>> vhosts_;
     struct provided_user {

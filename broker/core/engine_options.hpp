@@ -53,6 +53,9 @@ struct engine_options {
     /// Nominal size of a page, and of a segment of pages.
     std::uint64_t page_octets = 1024 * 1024;
     std::uint64_t segment_octets = 8ULL * 1024 * 1024;
+    /// Persistent bodies that long lie in files of their own when they wait on disk: below that a
+    /// file costs more than writing the body twice.
+    std::uint64_t blob_octets_min = 1024 * 1024;
     /// What expires in the middle of a page is looked for at most so often, and in so many pages of
     /// a queue at once: each of them has to be read.
     std::uint64_t page_visit_pause_ms = 1000;

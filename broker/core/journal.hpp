@@ -15,7 +15,7 @@ namespace lovage::broker {
 
 /// Where a record lies that keeps something alive; given back by released() when it no longer does.
 struct journal_location {
-    std::uint64_t file = 0;
+    std::uint32_t file = 0;
     std::uint32_t record_octets = 0;  ///< 0: nothing was written
 };
 

@@ -59,6 +59,7 @@ public:
     /// Of property expiration, milliseconds after published_at_ms.
     std::uint64_t expiration_ms = no_expiration;
     journal_location location;
+    message_id blob = 0;      ///< where its body lies on disk, if blobs::has() it still; 0: nowhere
     page* in_page = nullptr;  ///< where it lies on disk besides the log; it belongs there alone
     std::uint32_t page_index = 0;  ///< its place in that page
 

@@ -17,7 +17,7 @@ bool index_set::add(std::uint32_t index) {
     return added;
 }
 
-void page_facts::note_times(const message& body) {
+void page_times::note(const message& body) {
     oldest_ms = std::min(oldest_ms, body.published_at_ms);
     if (body.expiration_ms != message::no_expiration) {
         first_expiry_ms = std::min(first_expiry_ms, body.published_at_ms + body.expiration_ms);
@@ -31,6 +31,7 @@ void page::all_wait() {
     }
     live_ = waiting_ = facts_.count - std::min(dead, facts_.count);
     waiting_octets_ = facts_.body_octets;
+    waits = facts_;
 }
 
 void page::keep_only(
@@ -105,13 +106,12 @@ void page_line::insert(page& added) {
     order_.insert({added.next_key, &added});
     count_ += added.waiting();
     body_octets_ += added.waiting_octets();
-    const page_facts& facts = added.facts();
-    last_id_ = std::max(last_id_, facts.last_id);
+    last_id_ = std::max(last_id_, added.facts().last_id);
     if (oldest_ms_) {
-        oldest_ms_ = std::min(*oldest_ms_, facts.oldest_ms);
+        oldest_ms_ = std::min(*oldest_ms_, added.waits.oldest_ms);
     }
     if (first_expiry_ms_) {
-        first_expiry_ms_ = std::min(*first_expiry_ms_, facts.first_expiry_ms);
+        first_expiry_ms_ = std::min(*first_expiry_ms_, added.waits.first_expiry_ms);
     }
 }
 
@@ -119,12 +119,11 @@ void page_line::take_out(page& changed) {
     order_.erase({changed.next_key, &changed});
     count_ -= changed.waiting();
     body_octets_ -= changed.waiting_octets();
-    const page_facts& facts = changed.facts();
-    if (oldest_ms_ == facts.oldest_ms) {
+    if (oldest_ms_ == changed.waits.oldest_ms) {
         oldest_ms_.reset();
     }
-    if (facts.first_expiry_ms != message::no_expiration &&
-        first_expiry_ms_ == facts.first_expiry_ms) {
+    if (changed.waits.first_expiry_ms != message::no_expiration &&
+        first_expiry_ms_ == changed.waits.first_expiry_ms) {
         first_expiry_ms_.reset();
     }
 }
@@ -133,7 +132,7 @@ std::uint64_t page_line::oldest_ms() const {
     if (!oldest_ms_) {
         oldest_ms_ = message::no_expiration;
         for (const auto& [key, each] : order_) {
-            oldest_ms_ = std::min(*oldest_ms_, each->facts().oldest_ms);
+            oldest_ms_ = std::min(*oldest_ms_, each->waits.oldest_ms);
         }
     }
     return *oldest_ms_;
@@ -143,7 +142,7 @@ std::uint64_t page_line::first_expiry_ms() const {
     if (!first_expiry_ms_) {
         first_expiry_ms_ = message::no_expiration;
         for (const auto& [key, each] : order_) {
-            first_expiry_ms_ = std::min(*first_expiry_ms_, each->facts().first_expiry_ms);
+            first_expiry_ms_ = std::min(*first_expiry_ms_, each->waits.first_expiry_ms);
         }
     }
     return *first_expiry_ms_;

@@ -50,8 +50,23 @@ private:
     std::vector<std::uint64_t> words_;
 };
 
-/// What the journal keeps of a page.
-struct page_facts {
+/// A message of a page, by its index, whose body lies in a blob.
+struct blob_use {
+    std::uint32_t index = 0;
+    message_id blob = 0;
+    std::uint64_t octets = 0;
+};
+
+/// Of some messages, in Unix milliseconds.
+struct page_times {
+    std::uint64_t oldest_ms = message::no_expiration;        ///< earliest time of publishing
+    std::uint64_t first_expiry_ms = message::no_expiration;  ///< earliest by a message's own
+
+    void note(const message& body);
+};
+
+/// What the journal keeps of a page; the times are of those that are not dead, or earlier.
+struct page_facts : page_times {
     page_id id = 0;
     queue_id of{};
     std::uint8_t level = 0;  ///< of a queue's priorities
@@ -60,14 +75,11 @@ struct page_facts {
     message_id first_id = 0;  ///< lowest
     message_id last_id = 0;   ///< highest
     std::uint64_t first_due_ms = 0;
-    std::uint64_t oldest_ms = message::no_expiration;        ///< earliest time of publishing
-    std::uint64_t first_expiry_ms = message::no_expiration;  ///< earliest by a message's own
-    std::uint64_t body_octets = 0;                           ///< of those that are not dead
+    std::uint64_t body_octets = 0;  ///< of those that are not dead
     index_set dead;
     /// Delivery counts of those that came back, by index.
     boost::unordered_flat_map<std::uint32_t, std::uint32_t> returned;
-
-    void note_times(const message& body);
+    std::vector<blob_use> blobs;  ///< of those that are not dead
 };
 
 class page {
@@ -115,6 +127,7 @@ public:
     std::uint32_t next_index = 0;
     std::uint64_t next_offset = 0;  ///< within the page; may lie before next_index
     page_key next_key{};            ///< no message that waits comes before it
+    page_times waits;               ///< of those that wait, or earlier
 
 private:
     page_facts facts_;

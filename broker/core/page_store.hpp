@@ -24,7 +24,9 @@ struct page_place {
 struct paged_message {
     std::uint32_t index = 0;  ///< in its page; keeps its value when the page is written anew
     message_id id = 0;
-    message::parts parts;
+    message::parts parts;           ///< the body is empty if it lies in a blob
+    message_id blob = 0;            ///< see core/blobs.hpp; 0: in none
+    std::uint64_t body_octets = 0;  ///< wherever it lies
     bool persistent = false;
     std::uint64_t published_at_ms = 0;
     std::uint64_t due_ms = 0;  ///< of one that waits in a delayed exchange
@@ -60,8 +62,18 @@ public:
         std::uint64_t& offset,
         std::size_t octets,
         const taker& take) = 0;
+    /// A body for a file of its own, safe on disk before any record that the journal is told of
+    /// from now on. Its octets have to stay until the journal's next record is on disk.
+    virtual void keep_blob(message_id blob, octets body) = 0;
+    /// The octets, until the next call. What is wrong, in words; empty: nothing.
+    [[nodiscard]] virtual std::string read_blob(
+        message_id blob,
+        std::uint64_t octet_count,
+        octets& body) = 0;
+    /// As remove(), for a blob.
+    virtual void remove_blob(message_id blob) = 0;
     /// How long a finished segment is.
-    [[nodiscard]] virtual std::uint64_t octets(std::uint64_t segment) const = 0;
+    [[nodiscard]] virtual std::uint64_t segment_octets(std::uint64_t segment) const = 0;
     /// Nothing in that segment is needed any more once all that the journal has been told so far
     /// is on disk.
     virtual void remove(std::uint64_t segment) = 0;

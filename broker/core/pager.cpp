@@ -23,9 +23,18 @@ page_key pager::key_of(const page& home, const paged_message& found) {
     return home.in_line != nullptr ? page_key{found.due_ms, found.id} : page_key{found.id, 0};
 }
 
-queued_message pager::make(const paged_message& found, page& home) const {
-    message_ptr body = owner_.message_from(found.id, found.parts, found.published_at_ms);
+std::string pager::body_of(const paged_message& found, octets& body) {
+    body = found.parts.body;
+    return found.blob == 0 ? std::string()
+                           : owner_.large_bodies().read(found.blob, found.body_octets, body);
+}
+
+queued_message pager::make(const paged_message& found, page& home, octets content) const {
+    message::parts parts = found.parts;
+    parts.body = content;
+    message_ptr body = owner_.message_from(found.id, parts, found.published_at_ms);
     body->persistent = found.persistent;
+    body->blob = found.blob;
     body->moved = true;  // perhaps: pages do not tell
     body->deaths_left = found.deaths_left;
     body->durable_holders = home.in_journal ? 1 : 0;
@@ -43,13 +52,15 @@ queued_message pager::make(const paged_message& found, page& home) const {
     return item;
 }
 
-bool pager::load(page_line& from, page_key until, std::size_t octets, const taker& take) {
+bool pager::load(page_line& from, page_key until, std::size_t octet_count, const taker& take) {
     bool any = false;
     while (!any && from.next_key() <= until && !from.empty()) {
         page& next = from.front();
         const page_key limit = std::min(until, from.second_key());
         from.take_out(next);
         const std::uint64_t begun_at = next.next_offset;
+        std::uint64_t loaded = 0;
+        std::string unread;
         bool stopped = false;
         page_key last = next.next_key;
         const auto see = [&](const paged_message& found) {
@@ -57,20 +68,27 @@ bool pager::load(page_line& from, page_key until, std::size_t octets, const take
                 return true;
             }
             const page_key key = key_of(next, found);
-            if (key > limit) {
-                stopped = true;
+            stopped = key > limit || (loaded != 0 && loaded + found.body_octets > octet_count);
+            lovage::octets body;
+            if (!stopped) {
+                unread = body_of(found, body);
+                stopped = !unread.empty();
+            }
+            if (stopped) {
                 last = key;
                 return false;
             }
-            next.came(found.index, found.parts.body.size(), true);
+            loaded += found.body_octets;
+            next.came(found.index, found.body_octets, true);
             next.next_index = found.index + 1;
             last = {key.first, key.second + 1};
-            take(make(found, next), found.due_ms);
+            take(make(found, next, body), found.due_ms);
             any = true;
             return true;
         };
-        const std::string wrong =
-            store_->read(next.id(), next.facts().place, next.next_offset, octets, see);
+        std::string wrong =
+            store_->read(next.id(), next.facts().place, next.next_offset, octet_count, see);
+        wrong = wrong.empty() ? unread : wrong;
         next.next_key = last;
         if (!wrong.empty()) {
             set_aside(next, wrong);
@@ -86,6 +104,7 @@ void pager::unload(page_line& to, message& what, page_key key) {
     page& home = *std::exchange(what.in_page, nullptr);
     to.take_out(home);
     home.went(what.page_index, what.body().size(), key);
+    home.waits.note(what);
     to.insert(home);
 }
 
@@ -96,27 +115,37 @@ std::vector<queued_message> pager::visit(
     std::vector<queued_message> taken;
     in.take_out(what);
     page_facts& facts = what.facts();
-    facts.oldest_ms = facts.first_expiry_ms = message::no_expiration;
+    static_cast<page_times&>(facts) = what.waits = {};
     std::string wrong;
+    std::string unread;
     std::uint64_t offset = 0;
     std::uint64_t before = 0;
+    const auto see = [&](const paged_message& found) {
+        if (what.is_dead(found.index)) {
+            return true;
+        }
+        const queued_message item = make(found, what, {});
+        const bool waits = !what.passed_over(found.index);
+        if (!waits || !wanted(*item.body)) {
+            facts.note(*item.body);  // one that is in memory may wait again
+            if (waits) {
+                what.waits.note(*item.body);
+            }
+            return true;
+        }
+        octets body;
+        unread = body_of(found, body);
+        if (!unread.empty()) {
+            return false;
+        }
+        what.came(found.index, found.body_octets, false);
+        taken.push_back(make(found, what, body));
+        return true;
+    };
     do {
         before = offset;
-        wrong = store_->read(
-            facts.id, facts.place, offset, read_octets, [&](const paged_message& found) {
-                if (!what.passed_over(found.index)) {
-                    queued_message item = make(found, what);
-                    if (wanted(*item.body)) {
-                        what.came(found.index, found.parts.body.size(), false);
-                        taken.push_back(std::move(item));
-                    } else {
-                        facts.note_times(*item.body);
-                    }
-                } else if (!what.is_dead(found.index)) {
-                    facts.note_times(*make(found, what).body);  // it may wait again
-                }
-                return true;
-            });
+        wrong = store_->read(facts.id, facts.place, offset, read_octets, see);
+        wrong = wrong.empty() ? unread : wrong;
     } while (wrong.empty() && offset != before);
     if (!wrong.empty()) {
         set_aside(what, wrong);
@@ -133,6 +162,7 @@ void pager::settled(message& what, bool replaced) {
     if (home.in_journal && !replaced && owned) {
         log().page_settled(home.id(), what.page_index, 0, octets);
     }
+    release_blobs(home);
     if (home.live() == 0) {
         bury(home);
     }
@@ -158,10 +188,11 @@ void pager::drop(page_line& line, bool told) {
                 log().page_settled(next.id(), first, more, std::exchange(octets, 0));
             }
         });
+        if (whole && says) {
+            log().page_dropped(next.id());
+        }
+        release_blobs(next);
         if (whole) {
-            if (says) {
-                log().page_dropped(next.id());
-            }
             bury(next);
         }
     }
@@ -201,6 +232,9 @@ page& pager::restore(page_facts found, std::uint32_t stored, journal_location wh
     kept.stored = stored;
     kept.location = where;
     kept.all_wait();
+    for (const blob_use& each : kept.facts().blobs) {
+        owner_.large_bodies().hold(each.blob);
+    }
     next_page_id_ = std::max(next_page_id_, kept.id() + 1);
     ++pages_in_[kept.facts().place.segment];
     pages_[kept.id()] = std::move(made);
@@ -243,7 +277,16 @@ void pager::set_aside(page& what, const std::string& why) {
     what.unreadable = true;
 }
 
+void pager::release_blobs(page& of) {
+    std::erase_if(of.facts().blobs, [&](const blob_use& each) {
+        const bool dead = of.is_dead(each.index);
+        owner_.large_bodies().release(dead ? each.blob : 0);
+        return dead;
+    });
+}
+
 void pager::bury(page& gone) {
+    assert(gone.facts().blobs.empty());
     if (gone.location.record_octets != 0) {
         log().released(gone.location);
     }

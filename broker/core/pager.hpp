@@ -33,7 +33,7 @@ public:
 
     /// Reads a slice from the line's first page: what comes no later than `until` and before the
     /// first message of the next page. False if there was nothing.
-    bool load(page_line& from, page_key until, std::size_t octets, const taker& take);
+    bool load(page_line& from, page_key until, std::size_t octet_count, const taker& take);
     /// A message in memory goes back to being on disk alone: the last of its page that was loaded.
     void unload(page_line& to, message& what, page_key key);
     /// Takes what is `wanted` out of a page without the cursor moving over it, and finds the page's
@@ -67,7 +67,7 @@ public:
     void rewrite(std::uint64_t file);
     /// A segment is on its way to the disk.
     [[nodiscard]] bool writing() const { return in_flight_ != 0; }
-    /// Memory is short and a segment under way will free some.
+    /// Memory is short and what is under way to the disk will free some.
     [[nodiscard]] bool behind() const;
     /// Half of the bound is reached: consumers that keep up if they are let should get their turns
     /// sooner.
@@ -90,7 +90,12 @@ private:
         std::vector<message_id> ids;  ///< by index
     };
 
-    [[nodiscard]] queued_message make(const paged_message& found, page& home) const;
+    /// With that body; without it, only for a look at it.
+    [[nodiscard]] queued_message make(const paged_message& found, page& home, octets body) const;
+    /// Where it lies.
+    [[nodiscard]] std::string body_of(const paged_message& found, octets& body);
+    /// Dead messages need theirs no more.
+    void release_blobs(page& of);
     [[nodiscard]] static page_key key_of(const page& home, const paged_message& found);
     template <class Holder>
     void forget(const Holder& gone, Holder* page::* holder);
@@ -101,6 +106,8 @@ private:
     [[nodiscard]] std::uint64_t used() const;
     void copy(page& what);
     void take_over(pending_page& what, std::uint64_t segment);
+    /// A page that will not be.
+    void give_up(page& made);
     void seal();
     [[nodiscard]] journal& log() const;
 
@@ -143,6 +150,7 @@ private:
     std::uint8_t level_ = 0;
     bool open_ = false;
     std::uint64_t begun_at_ = 0;
+    std::uint64_t in_blobs_ = 0;  // octets of the open page's bodies
     std::uint64_t freed_ = 0;
 };
 

@@ -58,7 +58,7 @@ bool pager::filling() const {
 
 bool pager::behind() const {
     const auto limit = owner_.options().window_octets_max;
-    return in_flight_ != 0 && used() > limit + limit / 2;
+    return (in_flight_ != 0 || owner_.large_bodies().writing()) && used() > limit + limit / 2;
 }
 
 void pager::page_out() {
@@ -121,10 +121,18 @@ void pager::segment_written(std::uint64_t number, bool there) {
     for (pending_page& each : done) {
         if (there) {
             take_over(each, number);
+        } else if (each.made) {
+            give_up(*each.made);
         }
     }
     if (!pages_in_.contains(number)) {
         store_->remove(number);
+    }
+}
+
+void pager::give_up(page& made) {
+    for (const blob_use& each : made.facts().blobs) {
+        owner_.large_bodies().release(each.blob);
     }
 }
 
@@ -153,9 +161,11 @@ void pager::take_over(pending_page& what, std::uint64_t segment) {
         what.made->in_line->paged_out(*what.made, what.ids, gone);
     }
     if (gone.empty()) {
+        give_up(*what.made);
         return;
     }
     page& added = *what.made;
+    release_blobs(added);
     ++pages_in_[segment];
     pages_[added.id()] = std::move(what.made);
     owner_.memory_account() += page_footprint;
@@ -167,7 +177,7 @@ void pager::take_over(pending_page& what, std::uint64_t segment) {
         record(added, moved);
         for (const queued_message& each : gone) {
             if (--each.body->durable_holders == 0) {
-                log().released(each.body->location);
+                owner_.unlogged(*each.body);
             }
         }
     }
@@ -194,7 +204,7 @@ void pager::compact() {
     }
     std::uint64_t gain = 0;
     std::erase_if(segments, [&](const auto& each) {
-        const std::uint64_t all = store_->octets(each.first);
+        const std::uint64_t all = store_->segment_octets(each.first);
         const bool sparse = each.second.live * 2 < all;
         gain += sparse ? all - each.second.live : 0;
         return !sparse;
@@ -275,6 +285,7 @@ void page_builder::add(const queued_message& what, std::uint64_t due_ms, bool in
             line_ != nullptr ? page_key{due_ms, body.id()} : page_key{body.id(), 0};
         store.begin_page(next.made->id(), next.made->facts().of);
         begun_at_ = store.open_octets();
+        in_blobs_ = 0;
         owner_.pending_.push_back(std::move(next));
         open_ = true;
     }
@@ -284,6 +295,17 @@ void page_builder::add(const queued_message& what, std::uint64_t due_ms, bool in
     as.index = facts.count;
     as.id = body.id();
     as.parts = {body.exchange(), body.routing_key(), body.properties(), body.body()};
+    as.body_octets = body.body().size();
+    if (in_journal) {
+        owner_.owner_.keep_blob(what.body);
+    }
+    if (body.blob != 0 && owner_.owner_.large_bodies().has(body.blob)) {
+        as.blob = body.blob;
+        as.parts.body = {};
+        owner_.owner_.large_bodies().hold(body.blob);
+        facts.blobs.push_back({as.index, as.blob, as.body_octets});
+        in_blobs_ += as.body_octets;
+    }
     as.persistent = body.persistent;
     as.published_at_ms = body.published_at_ms;
     as.due_ms = due_ms;
@@ -295,10 +317,10 @@ void page_builder::add(const queued_message& what, std::uint64_t due_ms, bool in
     into.made->stored = facts.count;
     facts.first_id = std::min(facts.first_id, body.id());
     facts.last_id = std::max(facts.last_id, body.id());
-    facts.note_times(body);
+    facts.note(body);
     into.ids.push_back(body.id());
     freed_ += body.footprint();
-    if (store.open_octets() - begun_at_ >= owner_.owner_.options().page_octets) {
+    if (store.open_octets() - begun_at_ + in_blobs_ >= owner_.owner_.options().page_octets) {
         end_page();
     }
 }

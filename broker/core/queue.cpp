@@ -268,8 +268,8 @@ void queue::forget(const queued_message& gone, bool replaced) {
     if (!deleted_ && !replaced) {
         home_.owner().log().settled(id_, gone.body->id());
     }
-    if (--gone.body->durable_holders == 0 && gone.body->location.record_octets != 0) {
-        home_.owner().log().released(gone.body->location);
+    if (--gone.body->durable_holders == 0) {
+        home_.owner().unlogged(*gone.body);
     }
 }
 

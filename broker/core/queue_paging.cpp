@@ -43,7 +43,7 @@ std::uint64_t queue::pages_due_ms(bool head) const {
         if (rules_.message_ttl_ms && ready_.has_priorities()) {
             at_ms = std::min(at_ms, each.oldest_ms() + *rules_.message_ttl_ms);
         } else if (rules_.message_ttl_ms && head) {
-            at_ms = std::min(at_ms, each.front().facts().oldest_ms + *rules_.message_ttl_ms);
+            at_ms = std::min(at_ms, each.front().waits.oldest_ms + *rules_.message_ttl_ms);
         }
     });
     return at_ms;
@@ -62,9 +62,9 @@ void queue::visit_pages() {
         std::vector<std::pair<std::uint64_t, page*>> due;  // by the time
         line.for_each([&](page& each) {
             const std::uint64_t aged_ms = rules_.message_ttl_ms && ready_.has_priorities()
-                                              ? each.facts().oldest_ms + *rules_.message_ttl_ms
+                                              ? each.waits.oldest_ms + *rules_.message_ttl_ms
                                               : message::no_expiration;
-            const std::uint64_t due_ms = std::min(each.facts().first_expiry_ms, aged_ms);
+            const std::uint64_t due_ms = std::min(each.waits.first_expiry_ms, aged_ms);
             if (due_ms <= now_ms) {
                 due.emplace_back(due_ms, &each);
             }

@@ -71,6 +71,11 @@ void engine::restore_message(const found_message& found) {
     message_ptr body = message_from(found.id, found.parts, found.published_at_ms);
     body->persistent = true;
     body->location = found.location;
+    if (found.blob != 0) {
+        blobs_.share(*body, found.blob);
+    } else if (blobs_.has(found.id)) {
+        blobs_.share(*body, found.id);  // written when another queue's copy left the memory
+    }
     for (const holding& each : found.holdings) {
         if (const auto where = restored_queues_.find(each.queue); where != restored_queues_.end()) {
             where->second->restore({body, each.delivery_count, each.redelivered});
@@ -82,7 +87,7 @@ void engine::restore_message(const found_message& found) {
         }
     }
     if (body->durable_holders == 0) {  // its queues are gone
-        log_.released(found.location);
+        unlogged(*body);
     }
 }
 
@@ -145,9 +150,13 @@ void engine::rewrite_messages(std::uint64_t file) {
     }
     for (const auto& [id, kept] : found) {
         const journal_location old = kept.body->location;
-        kept.body->location = kept.holdings.empty()
-                                  ? journal_location{}
-                                  : log_.published(*kept.body, kept.holdings, std::nullopt);
+        if (kept.holdings.empty()) {
+            unlogged(*kept.body);
+            kept.body->location = {};
+            continue;
+        }
+        keep_blob(kept.body);  // so that it is not copied once more
+        kept.body->location = log_.published(*kept.body, kept.holdings, std::nullopt);
         log_.released(old);
     }
 }

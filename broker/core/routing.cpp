@@ -6,6 +6,8 @@
 #include "broker/core/engine.hpp"
 #include "broker/core/vhost.hpp"
 
+#include <algorithm>
+
 namespace lovage::broker {
 
 bool vhost::mark(route_target& reached) const {
@@ -140,15 +142,18 @@ message_ptr vhost::create_message(const publication& what, publish_outcome& outc
         return made;
     }
     holdings_.clear();
+    std::uint64_t before = 0;
     for (const queue* target : targets_) {
         if (target->settings().durable) {
             holdings_.push_back({target->id(), 0, false});
+            before = std::max(before, target->ready_octets());
         }
     }
     if (!holdings_.empty()) {
         // All of them hold it before the first can settle it.
         made->durable_holders = static_cast<std::uint32_t>(holdings_.size());
         const auto instead_of = outcome.replaced ? std::nullopt : what.instead_of;
+        owner_.place_body(made, outcome.blob != 0 ? outcome.blob : what.blob, before);
         made->location = owner_.log().published(*made, holdings_, instead_of);
         outcome.logged = true;
         outcome.replaced = outcome.replaced || instead_of;

@@ -37,6 +37,8 @@ struct publish_outcome {
     bool duplicate = false;
     /// The record has settled publication::instead_of too.
     bool replaced = false;
+    /// Where its body lies on disk, for those of the same publication that follow.
+    message_id blob = 0;
 };
 
 /// A message on its way in.
@@ -57,6 +59,8 @@ struct publication {
     /// What the journal holds and this is moved from: where something lasting takes it, one record
     /// says both. Else it is still to be settled.
     std::optional<held_copy> instead_of;
+    /// Where the body of what it is moved from lies, or lay; see message::blob.
+    message_id blob = 0;
     /// Comes, by whatever ways, of one that the journal held; see message::moved.
     bool moves = false;
 };

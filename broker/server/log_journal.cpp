@@ -33,7 +33,11 @@ store::publish_record record_of(const message& what, const std::optional<held_co
     record.exchange = what.exchange();
     record.routing_key = what.routing_key();
     record.properties = what.properties();
-    record.body = what.body();
+    if (what.blob != 0) {
+        record.blob = {what.blob, what.body().size()};
+    } else {
+        record.body = what.body();
+    }
     if (instead_of) {
         record.replaces = store::message_ref{
             number(instead_of->queue),
@@ -182,6 +186,11 @@ journal_location log_journal::paged(const page_facts& what, std::span<const mess
     const std::vector<std::pair<std::uint32_t, std::uint32_t>> returned{
         what.returned.begin(), what.returned.end()};
     record.returned = returned;
+    std::vector<store::paged_blob> blobs;
+    for (const blob_use& each : what.blobs) {
+        blobs.push_back({each.index, {each.blob, each.octets}});
+    }
+    record.blobs = blobs;
     record.moved = moved;
     return location_of(log_.paged(record));
 }

@@ -162,6 +162,9 @@ void restore_pages(engine& into, const store::recovery& found) {
         facts.body_octets = record.body_bytes;
         facts.dead = index_set{each.dead};
         facts.returned = each.returned;
+        for (const store::paged_blob& use : each.blobs) {
+            facts.blobs.push_back({use.index, use.ref.blob, use.ref.bytes});
+        }
         into.restore_page(std::move(facts), found.messages_stored(each), location_of(each.where));
     }
 }
@@ -211,6 +214,7 @@ void restore(engine& into, store::recovery& found) {
         message.published_at_ms = record.arrived_ms;
         message.due_ms = record.due_ms;
         message.location = location_of(each.where);
+        message.blob = record.blob.blob;
         message.holdings.clear();
         for (const auto& entry : record.queues) {
             message.holdings.push_back(

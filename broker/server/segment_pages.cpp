@@ -1,19 +1,17 @@
 #include "broker/server/segment_pages.hpp"
 
+#include "broker/store/blob.hpp"
+#include "broker/store/directory.hpp"
+
 namespace lovage::broker {
 
-segment_pages::segment_pages(
-    store::disk& files,
-    const store::log& log,
-    const store::recovered_tail& tail)
-    : log_(log),
+segment_pages::segment_pages(store::disk& files, store::log& log, const store::recovered_tail& tail)
+    : files_(files),
+      salt_(tail.salt),
+      log_(log),
       builder_(tail.salt, tail.next_segment),
       reader_(files, tail.salt),
-      sizes_(tail.segments) {
-    for (const auto& [segment, octets] : sizes_) {
-        total_octets_ += octets;
-    }
-}
+      sizes_(tail.segments) {}
 
 std::uint64_t segment_pages::open_octets() const {
     return builder_.bytes() - store::header_bytes;
@@ -38,6 +36,7 @@ void segment_pages::add(const paged_message& what) {
     message.record.routing_key = what.parts.routing_key;
     message.record.properties = what.parts.properties;
     message.record.body = what.parts.body;
+    message.record.blob = {what.blob, what.blob != 0 ? what.body_octets : 0};
     message.record.queues = {&entry, 1};
     builder_.add(message);
 }
@@ -52,7 +51,6 @@ void segment_pages::seal(bool lasting, bool frees) {
     sealed_->lasting = lasting;
     sealed_->frees = frees;
     sizes_[sealed_->number] = sealed_->content.size();
-    total_octets_ += sealed_->content.size();
 }
 
 std::string segment_pages::read(
@@ -73,6 +71,8 @@ std::string segment_pages::read(
             found.index = message.index;
             found.id = record.id;
             found.parts = {record.exchange, record.routing_key, record.properties, record.body};
+            found.blob = record.blob.blob;
+            found.body_octets = record.body_bytes();
             found.persistent = message.persistent;
             found.published_at_ms = record.arrived_ms;
             found.due_ms = record.due_ms;
@@ -83,28 +83,33 @@ std::string segment_pages::read(
         });
 }
 
-std::uint64_t segment_pages::octets(std::uint64_t segment) const {
+std::uint64_t segment_pages::segment_octets(std::uint64_t segment) const {
     const auto found = sizes_.find(segment);
     return found == sizes_.end() ? 0 : found->second;
 }
 
+std::string segment_pages::read_blob(message_id blob, std::uint64_t octet_count, octets& body) {
+    return store::read_blob(files_, salt_, {blob, octet_count}, blob_, body);
+}
+
 void segment_pages::remove(std::uint64_t segment) {
-    if (const auto found = sizes_.find(segment); found != sizes_.end()) {
-        total_octets_ -= found->second;
-        sizes_.erase(found);
-    }
+    sizes_.erase(segment);
     reader_.forget(segment);
-    removals_.push_back({log_.last_lsn(), segment});
+    removals_.push_back({log_.last_lsn(), store::segment_name(segment)});
+}
+
+void segment_pages::remove_blob(message_id blob) {
+    removals_.push_back({log_.last_lsn(), store::blob_name(blob)});
 }
 
 std::optional<store::built_segment> segment_pages::take_sealed() {
     return std::exchange(sealed_, std::nullopt);
 }
 
-std::vector<store::segment_number> segment_pages::take_removable(lsn reached) {
-    std::vector<store::segment_number> gone;
+std::vector<std::string> segment_pages::take_removable(lsn reached) {
+    std::vector<std::string> gone;
     while (!removals_.empty() && removals_.front().after <= reached) {
-        gone.push_back(removals_.front().segment);
+        gone.push_back(std::move(removals_.front().name));
         removals_.pop_front();
     }
     return gone;

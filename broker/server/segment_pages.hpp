@@ -18,7 +18,7 @@ namespace lovage::broker {
 class segment_pages final : public page_store {
 public:
     /// `files` is used for reading while other threads write to other files of it.
-    segment_pages(store::disk& files, const store::log& log, const store::recovered_tail& tail);
+    segment_pages(store::disk& files, store::log& log, const store::recovered_tail& tail);
 
     [[nodiscard]] std::uint64_t building() const override { return builder_.number(); }
     [[nodiscard]] std::uint64_t open_octets() const override;
@@ -32,30 +32,33 @@ public:
         std::uint64_t& offset,
         std::size_t octets,
         const taker& take) override;
-    [[nodiscard]] std::uint64_t octets(std::uint64_t segment) const override;
+    void keep_blob(message_id blob, octets body) override { log_.keep_blob(blob, body); }
+    [[nodiscard]] std::string read_blob(message_id blob, std::uint64_t octet_count, octets& body)
+        override;
+    void remove_blob(message_id blob) override;
+    [[nodiscard]] std::uint64_t segment_octets(std::uint64_t segment) const override;
     void remove(std::uint64_t segment) override;
 
     /// What is to be written; nothing if nothing has been sealed since.
     [[nodiscard]] std::optional<store::built_segment> take_sealed();
-    /// Segments that nothing refers to any more once the log is on disk up to `reached`.
-    [[nodiscard]] std::vector<store::segment_number> take_removable(lsn reached);
-    /// Of all segments that are there.
-    [[nodiscard]] std::uint64_t total_octets() const { return total_octets_; }
-    [[nodiscard]] std::size_t count() const { return sizes_.size(); }
+    /// Files that nothing refers to any more once the log is on disk up to `reached`.
+    [[nodiscard]] std::vector<std::string> take_removable(lsn reached);
 
 private:
     struct removal {
         lsn after = 0;
-        store::segment_number segment = 0;
+        std::string name;
     };
 
-    const store::log& log_;
+    store::disk& files_;
+    std::uint64_t salt_;
+    store::log& log_;
     store::segment_builder builder_;
     store::segment_reader reader_;
     queue_id open_queue_{};
     std::optional<store::built_segment> sealed_;
     std::map<store::segment_number, std::uint64_t> sizes_;
-    std::uint64_t total_octets_ = 0;
+    byte_buffer blob_;  // the last one read
     std::deque<removal> removals_;
 };
 

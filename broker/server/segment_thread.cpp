@@ -1,7 +1,5 @@
 #include "broker/server/segment_thread.hpp"
 
-#include "broker/store/directory.hpp"
-
 namespace lovage::broker {
 
 segment_thread::segment_thread(
@@ -27,7 +25,7 @@ void segment_thread::write(store::built_segment&& next) {
     wake_.notify_one();
 }
 
-void segment_thread::remove(const std::vector<store::segment_number>& gone) {
+void segment_thread::remove(const std::vector<std::string>& gone) {
     if (gone.empty()) {
         return;
     }
@@ -41,7 +39,7 @@ void segment_thread::remove(const std::vector<store::segment_number>& gone) {
 void segment_thread::run() {
     for (;;) {
         std::optional<store::built_segment> next;
-        std::vector<store::segment_number> gone;
+        std::vector<std::string> gone;
         {
             std::unique_lock lock{mutex_};
             wake_.wait(lock, [this] { return stopping_ || next_ || !gone_.empty(); });
@@ -57,8 +55,8 @@ void segment_thread::run() {
             result.error = store::write_segment(files_, salt_, *next, result.problem);
             done_(std::move(result));
         }
-        for (const store::segment_number each : gone) {
-            static_cast<void>(files_.remove(store::segment_name(each)));
+        for (const std::string& each : gone) {
+            static_cast<void>(files_.remove(each));
         }
     }
 }

@@ -36,7 +36,7 @@ public:
     /// Only when the one before was reported.
     void write(store::built_segment&& next);
     /// Failures are of no account: at the next start they are removed again.
-    void remove(const std::vector<store::segment_number>& gone);
+    void remove(const std::vector<std::string>& gone);
 
 private:
     void run();
@@ -47,7 +47,7 @@ private:
     std::mutex mutex_;
     std::condition_variable wake_;
     std::optional<store::built_segment> next_;  ///< these three: guarded by mutex_
-    std::vector<store::segment_number> gone_;
+    std::vector<std::string> gone_;
     bool stopping_ = false;
     std::thread thread_;
 };

@@ -56,7 +56,10 @@ void print(std::ostream& out, const store::verification_report& found) {
         << "segments: " << found.segments << '\n'
         << "octets of segments with pages: " << found.segment_octets << '\n'
         << "unused segments: " << found.unused_segments << '\n'
-        << "unused pages: " << found.unused_pages << '\n';
+        << "unused pages: " << found.unused_pages << '\n'
+        << "blobs: " << found.blobs << '\n'
+        << "octets of bodies in them: " << found.blob_octets << '\n'
+        << "unused blobs: " << found.unused_blobs << '\n';
     print_list(out, "faults", found.faults, found.fault_count);
 }
 

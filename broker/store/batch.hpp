@@ -9,6 +9,12 @@
 
 namespace lovage::broker::store {
 
+/// A body in a file of its own, on its way there.
+struct new_blob {
+    blob_id blob = 0;
+    octets body;
+};
+
 struct batch {
     /// Consecutive records in one file.
     struct run {
@@ -28,6 +34,8 @@ struct batch {
     byte_buffer head;  ///< the `batch` record; goes to the front of the first run
     byte_buffer body;  ///< all other records; checksums are filled in by the writer
     std::vector<run> runs;
+    std::vector<new_blob> blobs;    ///< to be on disk before its records
+    std::size_t blobs_written = 0;  ///< of them, when the disk was full
     std::vector<reclaim> reclaims;
     lsn highest = 0;  ///< of its last record
     std::uint64_t records = 0;

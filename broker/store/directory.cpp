@@ -15,6 +15,7 @@ constexpr std::size_t number_digits = 16;
 constexpr std::string_view log_prefix = "log-";
 constexpr std::string_view spare_prefix = "spare-";
 constexpr std::string_view segment_prefix = "segment-";
+constexpr std::string_view blob_prefix = "blob-";
 constexpr std::string_view marker_prefix = "lovage-store ";
 constexpr std::size_t marker_bytes_max = 64;
 
@@ -130,6 +131,9 @@ std::string spare_name(file_number file) {
 std::string segment_name(segment_number segment) {
     return std::string{segment_prefix} + hex(segment);
 }
+std::string blob_name(blob_id blob) {
+    return std::string{blob_prefix} + hex(blob);
+}
 
 directory_content classify(const std::vector<std::string>& names) {
     directory_content content;
@@ -140,6 +144,8 @@ directory_content classify(const std::vector<std::string>& names) {
             content.spares.push_back(name);
         } else if (const auto segment = numbered<segment_number>(name, segment_prefix)) {
             content.segments.push_back(segment);
+        } else if (const auto blob = numbered<blob_id>(name, blob_prefix)) {
+            content.blobs.push_back(blob);
         } else if (name == marker_name) {
             content.has_marker = true;
         } else if (name != new_marker_name && name != lock_name && name != "lost+found") {
@@ -149,6 +155,7 @@ directory_content classify(const std::vector<std::string>& names) {
     std::sort(content.logs.begin(), content.logs.end());
     std::sort(content.spares.begin(), content.spares.end());
     std::sort(content.segments.begin(), content.segments.end());
+    std::sort(content.blobs.begin(), content.blobs.end());
     return content;
 }
 

@@ -17,11 +17,13 @@ inline constexpr const char* lock_name = "lock";
 [[nodiscard]] std::string log_name(file_number file);
 [[nodiscard]] std::string spare_name(file_number file);
 [[nodiscard]] std::string segment_name(segment_number segment);
+[[nodiscard]] std::string blob_name(blob_id blob);
 
 struct directory_content {
     std::vector<file_number> logs;  ///< ascending
     std::vector<std::string> spares;
     std::vector<segment_number> segments;  ///< ascending
+    std::vector<blob_id> blobs;            ///< ascending
     bool has_marker = false;
     std::string foreign;  ///< a name that is not ours, empty for none
 };

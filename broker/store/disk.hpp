@@ -61,6 +61,9 @@ public:
         std::uint64_t offset,
         std::span<const octets> pieces) = 0;
     [[nodiscard]] virtual error_code sync(handle file) = 0;
+    /// These files and the directory, in no order, together where that is faster; one of the errors
+    /// if there are any.
+    [[nodiscard]] virtual error_code sync_with_names(std::span<const handle> files);
     [[nodiscard]] virtual error_code sync_directory() = 0;
     /// Replaces `to` if it exists.
     [[nodiscard]] virtual error_code rename(const std::string& from, const std::string& to) = 0;

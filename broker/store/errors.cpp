@@ -1,5 +1,7 @@
 #include "broker/store/errors.hpp"
 
+#include <cerrno>
+
 namespace lovage::broker::store {
 namespace {
 
@@ -32,6 +34,16 @@ const boost::system::error_category& store_category() {
 
 boost::system::error_code make_error_code(errc value) {
     return {static_cast<int>(value), store_category()};
+}
+
+bool is_disk_full(const boost::system::error_code& error) {
+    return error == boost::system::errc::no_space_on_device ||
+           error == boost::system::error_code{EDQUOT, boost::system::system_category()};
+}
+
+bool may_pass(const boost::system::error_code& error) {
+    return is_disk_full(error) || error == boost::system::errc::too_many_files_open ||
+           error == boost::system::errc::too_many_files_open_in_system;
 }
 
 }  // namespace lovage::broker::store

@@ -24,6 +24,12 @@ enum class errc {
 [[nodiscard]] const boost::system::error_category& store_category();
 [[nodiscard]] boost::system::error_code make_error_code(errc value);
 
+/// Of the system: no space, or no more by a quota.
+[[nodiscard]] bool is_disk_full(const boost::system::error_code& error);
+/// Of the system: nothing was done, and a later try may succeed; no space, or no descriptor for
+/// another file.
+[[nodiscard]] bool may_pass(const boost::system::error_code& error);
+
 }  // namespace lovage::broker::store
 
 template <>

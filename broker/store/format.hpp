@@ -21,12 +21,15 @@ using file_number = std::uint32_t;
 /// Number of a segment, from 1; 0 is none.
 using segment_number = std::uint64_t;
 using page_id = std::uint64_t;
+/// A blob has the id of the message for which it was written; 0 is none.
+using blob_id = message_id;
 
 static_assert(std::endian::native == std::endian::little, "the store writes numbers as they lie");
 
 inline constexpr std::uint32_t format_version = 2;
 inline constexpr octets header_magic = "lovagwal";
 inline constexpr octets segment_magic = "lovagseg";
+inline constexpr octets blob_magic = "lovagblb";
 inline constexpr std::size_t header_bytes = 64;
 inline constexpr std::size_t record_header_bytes = 21;
 /// A longer payload is never written; the engine's message limit keeps far below it.
@@ -64,13 +67,17 @@ enum class record_type : std::uint8_t {
     segment_end = 20,
     // Of the log again:
     mark_lowered = 21,
+    // Of blobs:
+    body = 22,
 };
-inline constexpr std::uint8_t record_type_max = 21;
+inline constexpr std::uint8_t record_type_max = 22;
 
 /// Bit of the flags of a `published` record: a (queue, message) that it settles follows.
 inline constexpr std::uint8_t published_moves = 1;
 /// Another: that message lies in a page, whose number, place and body's size stand instead.
 inline constexpr std::uint8_t published_moves_paged = 2;
+/// With any of them: the body lies in a blob, whose id and length stand instead.
+inline constexpr std::uint8_t published_in_blob = 4;
 
 template <class Number>
 inline void put_fixed(char* at, Number value) {
@@ -122,12 +129,15 @@ inline void put_record_header(char* at, const record_header& header) {
     return crc32c({both, sizeof both});
 }
 
-/// The same for those of a segment.
-[[nodiscard]] inline std::uint32_t segment_seed(std::uint64_t salt, segment_number segment) {
+/// The same for those of a segment or, with the other magic, of a blob.
+[[nodiscard]] inline std::uint32_t segment_seed(
+    std::uint64_t salt,
+    std::uint64_t number,
+    octets magic = segment_magic) {
     char both[24];
     put_fixed(both, salt);
-    put_fixed(both + 8, segment);
-    std::memcpy(both + 16, segment_magic.data(), segment_magic.size());
+    put_fixed(both + 8, number);
+    std::memcpy(both + 16, magic.data(), magic.size());
     return crc32c({both, sizeof both});
 }
 
@@ -140,7 +150,7 @@ inline void finish_records(char* at, std::size_t bytes, std::uint32_t seed) {
     }
 }
 
-/// The header block of a log file or, with the other magic, of a segment.
+/// The header block of a log file or, with their magic, of a segment or a blob.
 struct file_header {
     std::uint32_t version = format_version;
     std::uint64_t number = 0;

@@ -368,6 +368,7 @@ batch log::take_batch() {
     head_lsn_ = next_;
     ++next_;
     body_records_ = 0;
+    blob_bytes_ = 0;
     batch full = std::move(open_);
     if (spare_batches_.empty()) {
         open_ = batch{};
@@ -384,6 +385,8 @@ void log::give_back(batch&& written) {
     kept.head.clear();
     kept.body.clear();
     kept.runs.clear();
+    kept.blobs.clear();
+    kept.blobs_written = 0;
     kept.reclaims.clear();
     if (kept.body.capacity() > options_.buffer_bytes_kept) {
         kept.body.release();

@@ -64,6 +64,12 @@ public:
     location published(const publish_record& record) {
         return append_record(record_type::published, record);
     }
+    /// A body that the records from now on refer to: it is on disk before they are. Its octets have
+    /// to stay until the batch that is open is given back.
+    void keep_blob(blob_id blob, octets body) {
+        open_.blobs.push_back({blob, body});
+        blob_bytes_ += body.size();
+    }
     /// The queue has the message no more. Cheap: runs of ids are collected until the batch is
     /// taken. A (queue, message) that is settled never comes back.
     void settled(queue_id queue, message_id message) {
@@ -123,13 +129,15 @@ public:
     /// Of the last batch that was taken, its highest.
     [[nodiscard]] lsn taken_lsn() const { return previous_; }
     /// True when something is to be written.
-    [[nodiscard]] bool has_batch() const { return body_records_ != 0 || has_loose(); }
+    [[nodiscard]] bool has_batch() const {
+        return body_records_ != 0 || has_loose() || !open_.blobs.empty();
+    }
     /// True when someone may wait for it: more than settlements, which lose nothing but time if
     /// they wait a few milliseconds for company.
     [[nodiscard]] bool urgent() const { return body_records_ != 0 || !marks_.empty(); }
     /// Octets of the open batch so far, roughly; for limits.
     [[nodiscard]] std::size_t batch_bytes() const {
-        return open_.body.size() + settled_.size() + page_settled_.size();
+        return open_.body.size() + blob_bytes_ + settled_.size() + page_settled_.size();
     }
     /// Closes the open batch. Only if has_batch(); batches are written in the order taken.
     [[nodiscard]] batch take_batch();
@@ -172,6 +180,7 @@ private:
     log_options options_;
     std::uint64_t salt_;
     batch open_;
+    std::size_t blob_bytes_ = 0;  // of the open batch
     std::vector<batch> spare_batches_;
     std::uint64_t offset_ = 0;  // in the open file, without the head of the open batch
     lsn head_lsn_;              // of the open batch's `batch` record

@@ -1,10 +1,10 @@
 #include "broker/store/log_writer.hpp"
 
+#include "broker/store/blob.hpp"
 #include "broker/store/directory.hpp"
 #include "broker/store/zeros.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <limits>
 
 namespace lovage::broker::store {
@@ -23,19 +23,10 @@ constexpr std::uint64_t spare_growth = 2;
 constexpr std::uint64_t file_bytes_max = std::uint64_t{64} << 20U;
 constexpr std::uint64_t file_bytes_min = std::uint64_t{1} << 20U;
 constexpr std::uint64_t files_of_a_file_system = 32;
+// Large bodies that are written and synced together: as many files are open then.
+constexpr std::size_t blobs_at_once = 16;
 // The head of a batch may go beyond the nominal size.
 constexpr std::uint64_t head_bytes_ahead = std::uint64_t{64} << 10U;
-
-bool is_disk_full(const boost::system::error_code& error) {
-    return error == boost::system::errc::no_space_on_device ||
-           error == boost::system::error_code{EDQUOT, boost::system::system_category()};
-}
-
-/// Nothing was done, and a later try may succeed: no space, or no descriptor for another file.
-bool may_pass(const boost::system::error_code& error) {
-    return is_disk_full(error) || error == boost::system::errc::too_many_files_open ||
-           error == boost::system::errc::too_many_files_open_in_system;
-}
 
 }  // namespace
 
@@ -72,7 +63,10 @@ boost::system::error_code log_writer::write(batch& full) {
         return errc::write_failed;
     }
     no_descriptor_ = false;
-    const error_code error = write_and_sync(full);
+    error_code error = write_blobs(full);
+    if (!error) {
+        error = write_and_sync(full);
+    }
     if (!error) {
         for (const batch::reclaim& freed : full.reclaims) {
             reclaim(freed);
@@ -87,6 +81,36 @@ boost::system::error_code log_writer::write(batch& full) {
     }
     measure();
     return error;
+}
+
+boost::system::error_code log_writer::write_blobs(batch& full) {
+    while (full.blobs_written != full.blobs.size()) {
+        const std::span<const new_blob> left =
+            std::span<const new_blob>{full.blobs}.subspan(full.blobs_written);
+        const std::span<const new_blob> some = left.first(std::min(left.size(), blobs_at_once));
+        error_code error = store::write_blobs(disk_, salt_, some);
+        while (is_disk_full(error) && spares_.give_up_one()) {
+            ++counters_.files_removed;
+            error = store::write_blobs(disk_, salt_, some);
+        }
+        if (may_pass(error)) {
+            refused_ = refused_ || is_disk_full(error);
+            fail("write", blob_name(some.front().blob), error);
+            return errc::disk_full;
+        }
+        if (error) {
+            failed_ = true;
+            return fail("write", blob_name(some.front().blob), error);
+        }
+        full.blobs_written += some.size();
+        counters_.blobs += some.size();
+        counters_.file_syncs += some.size();
+        ++counters_.directory_syncs;
+        for (const new_blob& each : some) {
+            counters_.bytes += each.body.size();
+        }
+    }
+    return {};
 }
 
 boost::system::error_code log_writer::write_and_sync(batch& full) {

@@ -33,7 +33,8 @@ struct writer_options {
 struct writer_counters {
     std::uint64_t batches = 0;
     std::uint64_t records = 0;
-    std::uint64_t bytes = 0;
+    std::uint64_t bytes = 0;  ///< of records, and of bodies in blobs
+    std::uint64_t blobs = 0;  ///< written
     std::uint64_t file_syncs = 0;
     std::uint64_t directory_syncs = 0;
     std::uint64_t files_created = 0;   ///< anew
@@ -84,6 +85,7 @@ public:
 private:
     using error_code = boost::system::error_code;
 
+    [[nodiscard]] error_code write_blobs(batch& full);
     [[nodiscard]] error_code write_and_sync(batch& full);
     [[nodiscard]] error_code write_run(const batch& full, const batch::run& run, bool first);
     [[nodiscard]] error_code write_pieces(std::uint64_t offset, std::size_t bytes);

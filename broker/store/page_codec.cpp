@@ -57,7 +57,8 @@ bool read_dead(payload_reader& in, page_content& content) {
 std::size_t payload_bound(const page_record& record) {
     constexpr std::size_t numbers = 16;
     return varint_bytes_max *
-           (numbers + 2 * (count_runs(record) + record.returned.size() + record.moved.size()));
+           (numbers + 2 * (count_runs(record) + record.returned.size() + record.moved.size()) +
+            3 * record.blobs.size());
 }
 
 void write_payload(payload_writer& out, const page_record& record) {
@@ -85,6 +86,12 @@ void write_payload(payload_writer& out, const page_record& record) {
     for (const auto& [index, count] : record.returned) {
         out.varint(index);
         out.varint(count);
+    }
+    out.varint(record.blobs.size());
+    for (const paged_blob& each : record.blobs) {
+        out.varint(each.index);
+        out.varint(each.ref.blob);
+        out.varint(each.ref.bytes);
     }
     // Runs of ids: mostly one follows the other.
     message_id last = 0;
@@ -123,6 +130,17 @@ bool read_payload(octets payload, page_content& content) {
     for (std::uint64_t i = 0; i < counts && in.ok(); ++i) {
         const std::uint32_t index = in.small();
         content.returned.emplace_back(index, in.small());
+    }
+    const std::uint64_t blobs = in.varint();
+    for (std::uint64_t i = 0; i < blobs && in.ok(); ++i) {
+        paged_blob& each = content.blobs.emplace_back();
+        each.index = in.small();
+        each.ref.blob = in.varint();
+        each.ref.bytes = in.varint();
+        const bool ascends = i == 0 || each.index > content.blobs[i - 1].index;
+        if (each.index >= record.count || each.ref.blob == 0 || !ascends) {
+            return false;
+        }
     }
     message_id last = 0;
     while (in.ok() && !in.at_end()) {

@@ -1,5 +1,6 @@
 #include "broker/store/posix_disk.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <dirent.h>
@@ -10,7 +11,9 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
+#include <thread>
 #include <unistd.h>
+#include <vector>
 
 namespace lovage::broker::store {
 namespace {
@@ -216,6 +219,30 @@ error_code posix_disk::sync(handle file) {
         return read_only_error();
     }
     return uninterrupted([&] { return ::fdatasync(file); }) < 0 ? last_error() : error_code{};
+}
+
+error_code disk::sync_with_names(std::span<const handle> files) {
+    for (const handle each : files) {
+        if (const error_code error = sync(each)) {
+            return error;
+        }
+    }
+    return sync_directory();
+}
+
+error_code posix_disk::sync_with_names(std::span<const handle> files) {
+    // What is asked for at the same time goes into one commit of the file system's journal and one
+    // flush of the device.
+    std::vector<error_code> errors(files.size() + 1);
+    {
+        std::vector<std::jthread> others;
+        for (std::size_t i = 0; i < files.size(); ++i) {
+            others.emplace_back([&, i] { errors[i] = sync(files[i]); });
+        }
+        errors.back() = sync_directory();
+    }
+    const auto failed = std::ranges::find_if(errors, [](const error_code& each) { return !!each; });
+    return failed == errors.end() ? error_code{} : *failed;
 }
 
 error_code posix_disk::sync_directory() {

@@ -37,6 +37,7 @@ public:
         std::uint64_t offset,
         std::span<const octets> pieces) override;
     [[nodiscard]] error_code sync(handle file) override;
+    [[nodiscard]] error_code sync_with_names(std::span<const handle> files) override;
     [[nodiscard]] error_code sync_directory() override;
     [[nodiscard]] error_code rename(const std::string& from, const std::string& to) override;
     [[nodiscard]] error_code remove(const std::string& name) override;

@@ -102,7 +102,7 @@ bool read_payload(octets payload, binding_record& record) {
 }
 
 std::size_t payload_bound(const publish_record& record) {
-    return 1 + varint_bytes_max * (8 + 2 * record.queues.size()) + text_bound(record.exchange) +
+    return 1 + varint_bytes_max * (10 + 2 * record.queues.size()) + text_bound(record.exchange) +
            text_bound(record.routing_key) + text_bound(record.properties) + record.body.size();
 }
 
@@ -112,7 +112,7 @@ void write_payload(payload_writer& out, const publish_record& record) {
     if (record.replaces) {
         flags = record.replaces->page == 0 ? published_moves : published_moves_paged;
     }
-    out.octet(flags);
+    out.octet(flags | (record.blob.blob != 0 ? published_in_blob : 0));
     out.varint(record.arrived_ms);
     out.varint(record.due_ms);
     out.text(record.exchange);
@@ -131,13 +131,19 @@ void write_payload(payload_writer& out, const publish_record& record) {
         out.varint(record.replaces->index);
         out.varint(record.replaces->body_bytes);
     }
-    out.raw(record.body);
+    if (record.blob.blob != 0) {
+        out.varint(record.blob.blob);
+        out.varint(record.blob.bytes);
+    } else {
+        out.raw(record.body);
+    }
 }
 
 bool read_payload(octets payload, publish_record& record, std::vector<queue_entry>& entries) {
     payload_reader in{payload};
     record.id = in.varint();
-    const std::uint8_t flags = in.octet();
+    const std::uint8_t all_flags = in.octet();
+    const auto flags = static_cast<std::uint8_t>(all_flags & ~published_in_blob);
     record.arrived_ms = in.varint();
     record.due_ms = in.varint();
     record.exchange = in.text();
@@ -164,6 +170,14 @@ bool read_payload(octets payload, publish_record& record, std::vector<queue_entr
         gone.page = in.varint();
         gone.index = in.small();
         gone.body_bytes = in.varint();
+    }
+    record.blob = {};
+    if (flags != all_flags) {
+        record.blob.blob = in.varint();
+        record.blob.bytes = in.varint();
+        if (!in.at_end() || record.blob.blob == 0 || record.blob.blob > record.id) {
+            in.fail();
+        }
     }
     record.body = in.rest();
     return in.ok() && flags <= published_moves_paged;

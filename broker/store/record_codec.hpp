@@ -135,6 +135,7 @@ struct page_content {
     page_record record;  ///< without its spans
     std::vector<std::uint64_t> dead;
     std::vector<std::pair<std::uint32_t, std::uint32_t>> returned;
+    std::vector<paged_blob> blobs;
     std::vector<message_id> moved;
 };
 [[nodiscard]] bool read_payload(octets payload, page_content& content);

@@ -72,6 +72,13 @@ struct message_ref {
     std::uint64_t body_bytes = 0;  ///< of one in a page
 };
 
+/// A body that lies in a file of its own.
+struct blob_ref {
+    blob_id blob = 0;         ///< 0: none
+    std::uint64_t bytes = 0;  ///< of the body
+    friend bool operator==(const blob_ref&, const blob_ref&) = default;
+};
+
 struct publish_record {
     message_id id = 0;             ///< chosen by the engine, ascending, never used again
     std::uint64_t arrived_ms = 0;  ///< Unix time of arrival, 0 for unknown; kept for the engine
@@ -79,10 +86,22 @@ struct publish_record {
     octets exchange;
     octets routing_key;
     octets properties;  ///< the engine's encoding
-    octets body;
+    octets body;        ///< unless it lies in a blob
+    blob_ref blob;      ///< whose id is not above that of the message
     std::span<const queue_entry> queues;
     /// The message whose place this one takes (dead-lettering): settled by the same record.
     std::optional<message_ref> replaces;
+
+    [[nodiscard]] std::uint64_t body_bytes() const {
+        return blob.blob != 0 ? blob.bytes : body.size();
+    }
+};
+
+/// A message of a page, by its index, whose body lies in a blob.
+struct paged_blob {
+    std::uint32_t index = 0;
+    blob_ref ref;
+    friend bool operator==(const paged_blob&, const paged_blob&) = default;
 };
 
 /// A page: messages of one queue, or delay line, that lie in a segment.
@@ -104,6 +123,8 @@ struct page_record {
     std::span<const std::uint64_t> dead;
     /// Delivery counts of some, by index.
     std::span<const std::pair<std::uint32_t, std::uint32_t>> returned;
+    /// Of those that are alive, ascending.
+    std::span<const paged_blob> blobs;
     /// Of its queue, settled from the log by this record.
     std::span<const message_id> moved;
 };

@@ -1,7 +1,7 @@
 #include "broker/store/recovery.hpp"
 
+#include "broker/store/blob.hpp"
 #include "broker/store/directory.hpp"
-#include "broker/store/segment.hpp"
 
 #include <algorithm>
 #include <array>
@@ -39,6 +39,7 @@ boost::system::error_code recovery::run(std::string& problem) {
     logs_ = content.logs;
     tail_.spares = content.spares;
     segments_ = content.segments;
+    blobs_ = content.blobs;
     error_code error = read_logs();
     if (!error) {
         error = check_start();
@@ -57,6 +58,9 @@ boost::system::error_code recovery::run(std::string& problem) {
     if (!error) {
         finish();
         error = check_segments();
+    }
+    if (!error) {
+        error = check_blobs();
     }
     if (!error) {
         error = sync_all();
@@ -279,40 +283,7 @@ void recovery::finish() {
     if (!segments_.empty()) {
         tail_.next_segment = segments_.back() + 1;
     }
-}
-
-boost::system::error_code recovery::check_segments() {
-    std::map<segment_number, std::map<page_id, segment_page>> read;
-    for (const recovered_page& page : replay_.pages()) {
-        const page_record& record = page.record;
-        auto found = read.find(record.segment);
-        if (found == read.end()) {
-            std::string problem;
-            auto content = read_segment_end(disk_, tail_.salt, record.segment, problem);
-            if (!content) {
-                problem = problem.empty() ? "cannot read " + segment_name(record.segment) + ": " +
-                                                content.error().message()
-                                          : problem;
-                return fail_damaged(
-                    problem + "; messages of queue " + std::to_string(record.queue) + " lie there");
-            }
-            tail_.segments[record.segment] = content->bytes;
-            found = read.try_emplace(record.segment).first;
-            for (const segment_page& each : content->pages) {
-                found->second[each.page] = each;
-            }
-        }
-        const auto there = found->second.find(record.id);
-        if (there == found->second.end() || there->second.queue != record.queue ||
-            there->second.extent.offset != record.offset ||
-            there->second.extent.bytes != record.bytes) {
-            return fail_damaged(
-                segment_name(record.segment) + " has no page " + std::to_string(record.id) +
-                " of queue " + std::to_string(record.queue));
-        }
-        stored_[record.id] = there->second.count;
-    }
-    return {};
+    tail_.blobs = replay_.blobs();
 }
 
 boost::system::error_code recovery::blank_end(disk::handle file) {
@@ -382,15 +353,8 @@ boost::system::error_code recovery::tidy() {
         }
         changed = true;
     }
-    for (const segment_number segment : segments_) {
-        // Written, but not yet in the log when the broker ended; or in it no more.
-        if (!tail_.segments.contains(segment)) {
-            if (const error_code error = disk_.remove(segment_name(segment))) {
-                problem_ = "cannot remove " + segment_name(segment) + ": " + error.message();
-                return error;
-            }
-            changed = true;
-        }
+    if (const error_code error = remove_unneeded(changed)) {
+        return error;
     }
     while (tail_.spares.size() > options_.spares_max) {
         static_cast<void>(disk_.remove(tail_.spares.back()));
@@ -412,6 +376,7 @@ boost::system::error_code recovery::for_each_message(
     // so each file has its own window.
     std::map<file_number, std::unique_ptr<log_reader>> readers;
     std::vector<queue_entry> unused;
+    byte_buffer blob;
     for (const replay::stored_message& message : replay_.messages()) {
         if (readers.size() > windows_max) {
             readers.clear();
@@ -440,6 +405,15 @@ boost::system::error_code recovery::for_each_message(
                 ": the record cannot be read a second time");
             problem = problem_;
             return error;
+        }
+        if (out.record.blob.blob != 0 && !options_.read_only) {
+            const std::string wrong =
+                read_blob(disk_, tail_.salt, out.record.blob, blob, out.record.body);
+            if (!wrong.empty()) {
+                const error_code error = fail_damaged(wrong);
+                problem = problem_;
+                return error;
+            }
         }
         out.record.queues = replay_.entries(message);
         out.record.replaces.reset();

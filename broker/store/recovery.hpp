@@ -27,8 +27,9 @@ struct recovery_options {
     std::size_t window_bytes = std::size_t{1} << 20U;
     /// Reclaimed files that a crash left behind are kept for reuse up to this many.
     std::size_t spares_max = 4;
-    /// Nothing in the directory is changed, and segments are not looked at: for verification, which
-    /// looks at each of their messages. No log may be written afterwards.
+    /// Nothing in the directory is changed, and segments and blobs are not looked at, bodies in
+    /// blobs left empty: for verification, which looks at each of them. No log may be written
+    /// afterwards.
     bool read_only = false;
 };
 
@@ -105,9 +106,12 @@ private:
     void finish();
     /// Are the segments there that pages lie in?
     [[nodiscard]] error_code check_segments();
+    /// And the blobs that messages need? What is in them is seen when they are read.
+    [[nodiscard]] error_code check_blobs();
     [[nodiscard]] error_code blank_end(disk::handle file);
     [[nodiscard]] error_code sync_all();
     [[nodiscard]] error_code tidy();
+    [[nodiscard]] error_code remove_unneeded(bool& changed);
     error_code fail(errc code, std::string text);
     /// As errc::damaged, with what to do about it.
     error_code fail_damaged(std::string text);
@@ -117,6 +121,7 @@ private:
     recovery_options options_;
     std::vector<file_number> logs_;
     std::vector<segment_number> segments_;
+    std::vector<blob_id> blobs_;
     std::map<page_id, std::uint32_t> stored_;
     std::vector<file_account> accounts_;  // of the files read since the last start
     recovered_tail tail_;

@@ -59,7 +59,8 @@ bool replay::apply(record_type type, octets payload, const record_place& place) 
         case record_type::page_dropped: return page_dropped(payload);
         case record_type::mark_lowered: return mark_lowered(payload);
         case record_type::message:
-        case record_type::segment_end: return false;  // of segments
+        case record_type::segment_end:
+        case record_type::body: return false;  // of segments and blobs
         case record_type::reclaimed: return reclaimed(payload, place);
         case record_type::setting_put:
         case record_type::setting_erased: return setting(type, payload, place);
@@ -173,6 +174,11 @@ bool replay::published(octets payload, const record_place& place) {
     stored.offset = place.offset;
     stored.where = location_of(place);
     set_entries(stored, record.queues);
+    if (record.blob.blob != 0) {
+        blobs_[record.id] = record.blob;
+    } else if (!blobs_.empty()) {
+        blobs_.erase(record.id);
+    }
     if (record.queues.empty()) {
         forget(stored);
     }
@@ -357,6 +363,7 @@ bool replay::reclaimed(octets payload, const record_place& place) {
 void replay::finish() {
     finish_messages();
     finish_pages();
+    finish_blobs();
     finish_definitions();
 }
 
@@ -399,6 +406,20 @@ void replay::finish_messages() {
         }
     }
     std::erase_if(messages_, is_dead);
+}
+
+void replay::finish_blobs() {
+    for (const auto& [message, ref] : blobs_) {
+        if (find(message) != nullptr) {
+            blob_list_[ref.blob] = ref.bytes;
+        }
+    }
+    blobs_.clear();
+    for (const recovered_page& page : page_list_) {
+        for (const paged_blob& each : page.blobs) {
+            blob_list_[each.ref.blob] = each.ref.bytes;
+        }
+    }
 }
 
 void replay::finish_definitions() {

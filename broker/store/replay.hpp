@@ -55,6 +55,7 @@ struct recovered_page {
     page_record record;  ///< without its spans
     std::vector<std::uint64_t> dead;
     boost::unordered_flat_map<std::uint32_t, std::uint32_t> returned;
+    std::vector<paged_blob> blobs;  ///< of those that are not dead
     std::uint32_t live = 0;
     location where;
 };
@@ -101,6 +102,8 @@ public:
     [[nodiscard]] const std::vector<recovered_binding>& bindings() const { return binding_list_; }
     [[nodiscard]] const std::vector<recovered_setting>& settings() const { return setting_list_; }
     [[nodiscard]] const std::vector<recovered_page>& pages() const { return page_list_; }
+    /// That messages need, in the log or in pages, with the lengths of their bodies.
+    [[nodiscard]] const std::map<blob_id, std::uint64_t>& blobs() const { return blob_list_; }
     [[nodiscard]] const std::vector<stored_message>& messages() const { return messages_; }
     [[nodiscard]] std::span<const queue_entry> entries(const stored_message& of) const {
         return of.several == 0 ? std::span<const queue_entry>{&of.only, 1}
@@ -152,6 +155,7 @@ private:
     void set_entries(stored_message& of, std::span<const queue_entry> entries);
     void finish_messages();
     void finish_pages();
+    void finish_blobs();
     void finish_definitions();
 
     boost::unordered_flat_map<queue_id, recovered_queue> queues_;
@@ -169,6 +173,7 @@ private:
     std::size_t dead_ = 0;
     boost::unordered_flat_map<message_id, stored_message> moved_;
     std::vector<std::vector<queue_entry>> several_;
+    boost::unordered_flat_map<message_id, blob_ref> blobs_;  // of the messages that have one
     std::vector<queue_entry> scratch_;
 
     file_number first_needed_ = 1;
@@ -177,6 +182,7 @@ private:
     page_id highest_page_ = 0;
     std::map<queue_id, std::uint64_t> homeless_;
     std::vector<recovered_page> page_list_;
+    std::map<blob_id, std::uint64_t> blob_list_;
     std::vector<recovered_queue> queue_list_;
     std::vector<recovered_exchange> exchange_list_;
     std::vector<recovered_binding> binding_list_;

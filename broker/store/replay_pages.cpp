@@ -8,6 +8,11 @@ namespace {
 
 constexpr std::uint32_t word_bits = 64;
 
+bool is_dead(const recovered_page& page, std::uint32_t index) {
+    const std::size_t word = index / word_bits;
+    return word < page.dead.size() && (page.dead[word] >> (index % word_bits) & 1U) != 0;
+}
+
 /// False if it was dead.
 bool kill(recovered_page& in, std::uint32_t index) {
     const std::size_t word = index / word_bits;
@@ -42,6 +47,7 @@ bool replay::paged(octets payload, const record_place& place) {
     }
     found.dead = std::move(content.dead);
     found.returned.insert(content.returned.begin(), content.returned.end());
+    found.blobs = std::move(content.blobs);
     found.where = {place.file, place.bytes};
     pages_[record.id] = std::move(found);
     return true;
@@ -103,6 +109,8 @@ void replay::finish_pages() {
         if (page.live == 0 || page.where.file < first_needed_) {
             continue;
         }
+        std::erase_if(
+            page.blobs, [&](const paged_blob& each) { return is_dead(page, each.index); });
         if (queues_.contains(page.record.queue)) {
             page_list_.push_back(std::move(page));
         } else {

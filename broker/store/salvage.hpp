@@ -73,6 +73,9 @@ private:
     void copy_page(const recovered_page& page);
     [[nodiscard]] error_code write_messages();
     void list_unknown_pages();
+    void list_unknown_blobs();
+    /// Puts the body into the record if it lies in a blob; false, and lost, if it cannot be read.
+    [[nodiscard]] bool inline_body(publish_record& record);
     void lose(std::string text);
 
     disk& from_;
@@ -88,6 +91,8 @@ private:
     std::set<queue_id> chosen_;
     std::set<page_id> seen_pages_;
     std::map<queue_id, std::vector<message_id>> in_pages_;
+    std::set<blob_id> seen_blobs_;
+    byte_buffer blob_;
 };
 
 }  // namespace lovage::broker::store

@@ -1,4 +1,5 @@
 // salvage: what was found, into the new directory.
+#include "broker/store/blob.hpp"
 #include "broker/store/salvage_store.hpp"
 
 #include <algorithm>
@@ -77,6 +78,7 @@ boost::system::error_code salvage::write_all() {
     }
     if (damaged_) {
         list_unknown_pages();
+        list_unknown_blobs();
     }
     return error;
 }
@@ -171,9 +173,13 @@ void salvage::copy_page(const recovered_page& page) {
             return;
         }
         next_index = std::uint64_t{index} + 1;
-        out.add(message);
+        segment_message whole = message;
+        if (!inline_body(whole.record)) {
+            return;
+        }
+        out.add(whole);
         dead[index / word_bits] &= ~(std::uint64_t{1} << (index % word_bits));
-        copy.body_bytes += message.record.body.size();
+        copy.body_bytes += whole.record.body.size();
         ++living;
         if (damaged_) {
             in_pages_[old.queue].push_back(message.record.id);
@@ -244,6 +250,9 @@ boost::system::error_code salvage::write_messages() {
                 ": a message that cannot be read a second time");
             continue;
         }
+        if (!inline_body(record)) {
+            continue;
+        }
         record.queues = entries;
         record.replaces.reset();
         new_->records().published(record);
@@ -253,6 +262,31 @@ boost::system::error_code salvage::write_messages() {
         }
     }
     return {};
+}
+
+bool salvage::inline_body(publish_record& record) {
+    if (record.blob.blob == 0) {
+        return true;
+    }
+    seen_blobs_.insert(record.blob.blob);
+    const std::string wrong = read_blob(from_, salt_, record.blob, blob_, record.body);
+    if (!wrong.empty()) {
+        lose(wrong + ": the body of message " + std::to_string(record.id));
+        return false;
+    }
+    record.blob = {};
+    return true;
+}
+
+void salvage::list_unknown_blobs() {
+    for (const blob_id each : content_.blobs) {
+        if (!seen_blobs_.contains(each)) {
+            lose(
+                blob_name(each) +
+                ": a body of which the log says nothing: its message was settled, or its record "
+                "is lost");
+        }
+    }
 }
 
 void salvage::list_unknown_pages() {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 
 namespace lovage::broker::store {
 namespace {
@@ -19,14 +18,6 @@ constexpr std::size_t segment_page_bytes_max = 5 * varint_bytes_max;
 
 std::uint32_t trailer_crc(const char* at, std::uint32_t seed) {
     return crc32c({at, sizeof(std::uint64_t)}, seed);
-}
-
-/// Nothing is lost by it, and a later try may succeed.
-bool may_pass(const error_code& error) {
-    return error == boost::system::errc::no_space_on_device ||
-           error == error_code{EDQUOT, boost::system::system_category()} ||
-           error == boost::system::errc::too_many_files_open ||
-           error == boost::system::errc::too_many_files_open_in_system;
 }
 
 }  // namespace

@@ -28,6 +28,8 @@ struct recovered_tail {
     segment_number next_segment = 1;
     /// Those that pages lie in, and their lengths.
     std::map<segment_number, std::uint64_t> segments;
+    /// Those that messages need, and the lengths of the bodies in them.
+    std::map<blob_id, std::uint64_t> blobs;
 };
 
 }  // namespace lovage::broker::store

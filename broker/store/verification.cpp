@@ -1,5 +1,6 @@
 #include "broker/store/verification.hpp"
 
+#include "broker/store/blob.hpp"
 #include "broker/store/log_scan.hpp"
 
 #include <algorithm>
@@ -42,6 +43,9 @@ boost::system::error_code verification::run(std::string& problem) {
     }
     if (found_.has_marker()) {
         check_segments();
+    }
+    if (log_whole_) {
+        check_blobs();
     }
     check_twice();
     return {};
@@ -150,7 +154,7 @@ void verification::check_messages() {
     std::string problem;
     const auto take = [this](const recovered_message& each) {
         ++report_.messages_in_log;
-        report_.octets_in_log += each.record.body.size();
+        report_.octets_in_log += each.record.body_bytes();
         for (const queue_entry& entry : each.record.queues) {
             ids_[entry.queue].push_back(each.record.id);
         }
@@ -158,6 +162,24 @@ void verification::check_messages() {
     if (found_.for_each_message(take, problem)) {
         fault(problem);
     }
+}
+
+void verification::check_blobs() {
+    byte_buffer content;
+    octets body;
+    for (const auto& [blob, bytes] : found_.tail().blobs) {
+        ++report_.blobs;
+        report_.blob_octets += bytes;
+        const bool there = std::ranges::binary_search(content_.blobs, blob);
+        std::string wrong = there
+                                ? read_blob(disk_, found_.tail().salt, {blob, bytes}, content, body)
+                                : blob_name(blob) + " is missing: the body of a message lies there";
+        if (!wrong.empty()) {
+            fault(std::move(wrong));
+        }
+    }
+    report_.unused_blobs = static_cast<std::uint64_t>(std::ranges::count_if(
+        content_.blobs, [this](blob_id each) { return !found_.tail().blobs.contains(each); }));
 }
 
 void verification::check_twice() {

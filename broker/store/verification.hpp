@@ -37,6 +37,9 @@ struct verification_report {
     std::uint64_t segment_octets = 0;
     std::uint64_t unused_segments = 0;  ///< that no page lies in
     std::uint64_t unused_pages = 0;     ///< in the others
+    std::uint64_t blobs = 0;            ///< that messages need
+    std::uint64_t blob_octets = 0;      ///< of the bodies in them
+    std::uint64_t unused_blobs = 0;     ///< the others
     std::uint64_t spares = 0;
     std::vector<std::string> faults;  ///< with file and offset; the first ones
     std::uint64_t fault_count = 0;    ///< of all
@@ -72,6 +75,7 @@ private:
         segment_number segment,
         const segment_page& listed,
         const recovered_page* facts);
+    void check_blobs();
     void check_twice();
     void fault(std::string text);
 

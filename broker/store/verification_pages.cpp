@@ -124,7 +124,7 @@ public:
         if (facts_ != nullptr && message.index >= facts_->record.count) {
             wrong(offset, "more messages than the log says");
         } else if (facts_ != nullptr && !has_bit(facts_->dead, message.index)) {
-            take_living(message.record, offset);
+            take_living(message, offset);
         }
     }
 
@@ -149,6 +149,8 @@ public:
             owner_.fault(
                 name_ + ": " + std::to_string(living_) + " living messages are there instead of " +
                 std::to_string(facts_->live));
+        } else if (blobs_ != facts_->blobs) {
+            owner_.fault(name_ + ": its bodies lie in other blobs than the log says");
         } else if (bodies_ != facts_->record.body_bytes) {
             owner_.fault(
                 name_ + ": its bodies have " + std::to_string(bodies_) + " octets, the log says " +
@@ -157,10 +159,14 @@ public:
     }
 
 private:
-    void take_living(const publish_record& record, std::uint64_t offset) {
+    void take_living(const segment_message& message, std::uint64_t offset) {
+        const publish_record& record = message.record;
         const page_record& page = facts_->record;
         ++living_;
-        bodies_ += record.body.size();
+        bodies_ += record.body_bytes();
+        if (record.blob.blob != 0) {
+            blobs_.push_back({message.index, record.blob});
+        }
         owner_.ids_[page.queue].push_back(record.id);
         if (record.id < page.first_message || record.id > page.last_message) {
             wrong(offset, "its id is not within those of the page");
@@ -181,6 +187,7 @@ private:
     std::uint64_t next_index_ = 0;
     std::uint64_t living_ = 0;
     std::uint64_t bodies_ = 0;
+    std::vector<paged_blob> blobs_;
 };
 
 void verification::check_page(

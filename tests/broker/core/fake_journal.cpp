@@ -114,6 +114,7 @@ journal_location fake_journal::published(
     held.properties = what.properties();
     held.body = what.body();
     held.published_at_ms = what.published_at_ms;
+    held.blob = what.blob;
     messages[what.id()] = held;  // again, when it is moved out of an old file
     return held.location;
 }
@@ -230,6 +231,23 @@ journal_location fake_journal::paged(const page_facts& what, std::span<const mes
     held.location = at;
     held.ids.insert(moved.begin(), moved.end());
     return at;
+}
+
+std::set<message_id> fake_journal::blobs() const {
+    std::set<message_id> all;
+    for (const auto& [id, held] : messages) {
+        if (held.blob != 0 && !held.holders.empty()) {
+            all.insert(held.blob);
+        }
+    }
+    for (const auto& [id, held] : pages) {
+        for (const blob_use& each : held.facts.blobs) {
+            if (!held.facts.dead.has(each.index)) {
+                all.insert(each.blob);
+            }
+        }
+    }
+    return all;
 }
 
 fake_journal::held_page* fake_journal::find_page(octets call, page_id id) {

@@ -24,6 +24,7 @@ public:
         std::string body;
         std::uint64_t published_at_ms = 0;
         std::uint64_t due_ms = 0;
+        message_id blob = 0;
         std::map<queue_id, holding> holders;
         /// A queue that held it was deleted; its deliveries may be unacknowledged yet.
         bool orphaned = false;
@@ -91,8 +92,10 @@ public:
     /// Locations that were given and not released, i.e. what keeps files of the log.
     [[nodiscard]] std::size_t live() const { return live_.size(); }
     [[nodiscard]] std::size_t live_in(std::uint64_t file) const;
+    /// That what it holds refers to.
+    [[nodiscard]] std::set<message_id> blobs() const;
 
-    std::uint64_t file = 1;            ///< into which records go
+    std::uint32_t file = 1;            ///< into which records go
     lsn taken_up_to = 0;               ///< before the open batch
     std::vector<std::string> records;  ///< every call, e.g. "settled 1 7"
     std::map<message_id, held_message> messages;

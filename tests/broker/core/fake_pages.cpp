@@ -8,6 +8,7 @@ engine_options always_paged(engine_options options) {
     options.window_octets_max = 0;
     options.page_octets = 500;
     options.segment_octets = 4000;
+    options.blob_octets_min = 24;
     options.page_visit_pause_ms = 0;
     options.page_visits_max = 10'000;
     return options;
@@ -80,6 +81,16 @@ std::string fake_pages::read(
     return {};
 }
 
+std::string fake_pages::read_blob(message_id blob, std::uint64_t octet_count, octets& body) {
+    const auto found = blobs.find(blob);
+    if (fails || blobs_fail || found == blobs.end() || found->second.size() != octet_count) {
+        return "there is no such blob";
+    }
+    ++blobs_read;
+    body = found->second;
+    return {};
+}
+
 void fake_pages::keep_only(const std::set<std::uint64_t>& segments) {
     sealed_.reset();
     open_octets_ = 0;
@@ -105,7 +116,7 @@ std::uint64_t fake_pages::total_octets() const {
     return sum;
 }
 
-std::uint64_t fake_pages::octets(std::uint64_t number) const {
+std::uint64_t fake_pages::segment_octets(std::uint64_t number) const {
     const auto found = segments_.find(number);
     return found == segments_.end() ? 0 : found->second.octets;
 }

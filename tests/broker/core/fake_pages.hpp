@@ -27,8 +27,12 @@ public:
         std::uint64_t& offset,
         std::size_t octets,
         const taker& take) override;
-    [[nodiscard]] std::uint64_t octets(std::uint64_t number) const override;
+    [[nodiscard]] std::uint64_t segment_octets(std::uint64_t number) const override;
     void remove(std::uint64_t number) override { segments_.erase(number); }
+    void keep_blob(message_id blob, octets body) override { blobs[blob] = body; }
+    [[nodiscard]] std::string read_blob(message_id blob, std::uint64_t octet_count, octets& body)
+        override;
+    void remove_blob(message_id blob) override { blobs.erase(blob); }
 
     /// The segment that waits to be written, if there is one.
     [[nodiscard]] std::optional<std::uint64_t> sealed() const { return sealed_; }
@@ -41,10 +45,13 @@ public:
     /// Messages in the last place of that page.
     [[nodiscard]] std::uint32_t messages_stored(page_id id) const;
 
+    std::map<message_id, std::string> blobs;
     std::size_t messages_read = 0;
+    std::size_t blobs_read = 0;
     std::size_t segments_sealed = 0;
     bool sealed_to_last = false;  ///< the last one
     bool fails = false;           ///< reading does
+    bool blobs_fail = false;      ///< that of blobs alone
 
 private:
     struct stored {

@@ -399,6 +399,7 @@ void broker_under_test::disconnect(client& gone) {
 
 void broker_under_test::after_event() {
     engine_->check_invariants();
+    check_blobs();
     const effects caused = engine_->take_effects();
     for (const log_line& line : caused.log) {
         log.push_back(line.text);
@@ -465,14 +466,6 @@ void broker_under_test::advance(milliseconds by) {
     clock_.now += by;
     clock_.wall += by;
     engine_->tick(clock_);
-    after_event();
-    follow_up();
-}
-
-void broker_under_test::sync(lsn upto) {
-    synced_ = upto;
-    journal.taken_up_to = journal.last();
-    engine_->durable(upto, clock_);
     after_event();
     follow_up();
 }

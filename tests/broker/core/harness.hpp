@@ -233,6 +233,7 @@ private:
     void feed(client& from);
     void disconnect(client& gone);
     void after_event();
+    void check_blobs();
     void follow_up();
     [[nodiscard]] client* find(connection_id id);
 

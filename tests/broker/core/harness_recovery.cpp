@@ -11,6 +11,14 @@ void broker_under_test::set_wall_clock(milliseconds by) {
     advance(milliseconds{0});
 }
 
+void broker_under_test::sync(lsn upto) {
+    synced_ = upto;
+    journal.taken_up_to = journal.last();
+    engine_->durable(upto, clock_);
+    after_event();
+    follow_up();
+}
+
 void broker_under_test::write_segment(bool there) {
     const auto number = pages.sealed();
     ASSERT_TRUE(number.has_value());
@@ -36,6 +44,13 @@ void broker_under_test::as_event(const std::function<void(engine&)>& what) {
     engine_->administer(what, clock_);
     after_event();
     follow_up();
+}
+
+/// What the journal refers to must be there.
+void broker_under_test::check_blobs() {
+    for (const message_id blob : journal.blobs()) {
+        EXPECT_TRUE(pages.blobs.contains(blob)) << "blob " << blob << " is needed";
+    }
 }
 
 void broker_under_test::recover(engine_options options) {
@@ -84,6 +99,7 @@ void broker_under_test::recover(engine_options options) {
         found.published_at_ms = held.published_at_ms;
         found.due_ms = held.due_ms;
         found.location = held.location;
+        found.blob = held.blob;
         for (const auto& [holder, how] : held.holders) {
             found.holdings.push_back(how);
             const auto in = queues.find(holder);

@@ -1,7 +1,7 @@
 #include "tests/broker/simulation/sim_node.hpp"
 
 #include "broker/server/restore.hpp"
-#include "broker/store/directory.hpp"
+#include "broker/store/blob.hpp"
 #include "tests/broker/simulation/broken_journal.hpp"
 
 #include <lovage/broker.hpp>
@@ -129,6 +129,7 @@ void sim_node::perform() {
     hashes_.insert(hashes_.end(), caused.password_hashes.begin(), caused.password_hashes.end());
     answer_passwords();
     feed_segments();
+    remove_files();
     feed_disk();
     if (log_->batch_bytes() > options_.unwritten_octets_max) {
         set_disk_alarm(true);  // until a batch is written that leaves less behind it
@@ -181,16 +182,18 @@ void sim_node::feed_segments() {
     }
 }
 
-void sim_node::remove_segments(lsn reached) {
-    const auto gone = pages_->take_removable(reached);
+void sim_node::remove_files() {
+    const auto gone = pages_->take_removable(durable_);
     if (gone.empty()) {
         return;
     }
     job next;
     next.not_before = clock_.now;
     next.run = [this, gone] {
-        for (const store::segment_number each : gone) {
-            static_cast<void>(disk_.remove(store::segment_name(each)));
+        for (const std::string& each : gone) {
+            if (disk_.remove(each)) {
+                failed_to_remove_ = true;
+            }
         }
         return true;
     };
@@ -233,10 +236,26 @@ void sim_node::hand_over() {
     auto full = std::make_shared<log_batch>();
     full->octets = log_->take_batch();
     const lsn highest = full->octets.highest;
+    if (options_.broken == sabotage::late_blobs) {
+        write_late(std::exchange(full->octets.blobs, {}));
+    }
     add_log_job(std::move(full), clock_.now);
     if (options_.broken == sabotage::early_confirms) {
         engine_->durable(highest, clock_);
         perform();
+    }
+}
+
+void sim_node::write_late(const std::vector<store::new_blob>& what) {
+    for (const store::new_blob& each : what) {
+        job next;
+        next.not_before = clock_.now;
+        next.run = [this, blob = each.blob, body = std::string{each.body}] {
+            const store::new_blob one{blob, body};
+            return !store::write_blobs(disk_, salt_, {&one, 1});
+        };
+        next.report = [] {};
+        jobs_.push_back(std::move(next));
     }
 }
 
@@ -267,7 +286,6 @@ void sim_node::on_written(const std::shared_ptr<log_batch>& what) {
     looking_ = looking_ || what->space_low;
     set_disk_alarm(what->space_low || log_->batch_bytes() > options_.unwritten_octets_max);
     engine_->durable(reached, clock_);
-    remove_segments(reached);
     perform();
     space_looked_for();
     if (!disk_busy_ && chance_.percent(50)) {

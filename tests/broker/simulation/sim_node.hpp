@@ -32,6 +32,7 @@ enum class sabotage : std::uint8_t {
     ignored_syncs,     ///< the disk says that it has synced, and has not
     early_confirms,    ///< the engine hears that a batch is durable before it is written
     early_segments,    ///< and that a segment is, before it is there
+    late_blobs,        ///< large bodies are written beside the batch that refers to them
     lost_settles,      ///< one in a few is not written to the log
     lost_returns,      ///< likewise
     lost_marks,        ///< likewise, that something was delivered
@@ -86,6 +87,9 @@ public:
     [[nodiscard]] std::vector<connection_id> take_closed() { return std::exchange(closed_, {}); }
     /// Written so far.
     [[nodiscard]] std::size_t segments() const { return segments_; }
+    /// A file that nobody needs may be left until the next start.
+    [[nodiscard]] bool failed_to_remove() const { return failed_to_remove_; }
+    [[nodiscard]] std::size_t blobs() const { return writer_->counters().blobs; }
     [[nodiscard]] engine& broker() { return *engine_; }
     [[nodiscard]] const store::log& log() const { return *log_; }
 
@@ -105,8 +109,9 @@ private:
     void answer_passwords();
     void feed_disk();
     void hand_over();
+    void write_late(const std::vector<store::new_blob>& what);
     void feed_segments();
-    void remove_segments(lsn reached);
+    void remove_files();
     void prepare_reserve();
     void add_log_job(std::shared_ptr<log_batch> what, time_point not_before);
     void on_written(const std::shared_ptr<log_batch>& what);
@@ -141,6 +146,7 @@ private:
     bool looking_ = false;
     bool rewriting_ = false;
     bool dead_ = false;
+    bool failed_to_remove_ = false;
     lsn durable_ = 0;
     std::deque<std::pair<lsn, std::uint64_t>> events_;  // not durable yet: the last record of each
     std::uint64_t durable_event_ = 0;

@@ -54,6 +54,9 @@ node_options simulation::options_of_node() {
     result.engine.page_visits_max = 1000;
     result.engine.page_octets = 200U << chance_.below(4);
     result.engine.segment_octets = 1000U << chance_.below(4);
+    if (chance_.percent(60)) {
+        result.engine.blob_octets_min = 20 + chance_.below(80);
+    }
     result.broken = options_.broken;
     result.engine.output_octets_high = 2048U << chance_.below(4);
     if (chance_.percent(25)) {

@@ -29,6 +29,7 @@ struct play_result {
     std::size_t crashes = 0;
     std::size_t refused_starts = 0;
     std::size_t segments = 0;  ///< written before the last crash
+    std::size_t blobs = 0;     ///< likewise
     std::size_t messages = 0;  ///< seen by clients
     std::size_t published = 0;
 };

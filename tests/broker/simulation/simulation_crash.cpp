@@ -63,6 +63,7 @@ void simulation::go_down(bool power_fails) {
         note("    disk: " + disk_->trace()[i]);
     }
     result_.segments += node_->segments();
+    result_.blobs += node_->blobs();
     node_.reset();
     actors_.clear();
     closed_.clear();

@@ -107,6 +107,14 @@ void simulation::check_end() {
         throw violation(
             "memory is not given back: " + std::to_string(node_->broker().held_octets()));
     }
+    if (node_->broker().large_bodies().count() != 0) {
+        throw violation("somebody still needs a large body");
+    }
+    for (const std::string& name : disk_->names()) {
+        if (name.starts_with("blob-") && !node_->failed_to_remove()) {
+            throw violation(name + " is left, which nobody needs");
+        }
+    }
     // Closed files are rewritten when less than half of them lives; spares and the open file, each
     // with what was written ahead, are kept. Looking for space on a full disk writes ahead, too.
     const auto& options = node_options_;

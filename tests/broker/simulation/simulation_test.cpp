@@ -50,13 +50,14 @@ TEST(Simulation, NothingIsLostDoubledOrDamagedWhateverFails) {
         sum.crashes += result.crashes;
         sum.refused_starts += result.refused_starts;
         sum.segments += result.segments;
+        sum.blobs += result.blobs;
         sum.messages += result.messages;
         sum.published += result.published;
     }
     std::cout << "seeds " << first << " to " << first + seeds - 1 << ": " << sum.steps << " steps, "
               << sum.crashes << " crashes, " << sum.refused_starts << " starts refused, "
-              << sum.segments << " segments, " << sum.published << " messages published, "
-              << sum.messages << " seen\n";
+              << sum.segments << " segments, " << sum.blobs << " blobs, " << sum.published
+              << " messages published, " << sum.messages << " seen\n";
 }
 
 /// The first seed that finds it; 0: none does.
@@ -79,6 +80,10 @@ TEST(SimulationCanary, ConfirmsSentBeforeTheBatchIsDurableAreFound) {
 
 TEST(SimulationCanary, SegmentsThatAreNamedBeforeTheyAreDurableAreFound) {
     EXPECT_NE(seed_that_finds(sabotage::early_segments), 0U);
+}
+
+TEST(SimulationCanary, LargeBodiesThatAreWrittenBesideTheirBatchAreFound) {
+    EXPECT_NE(seed_that_finds(sabotage::late_blobs), 0U);
 }
 
 TEST(SimulationCanary, SettlementsThatAreNotLoggedAreFound) {

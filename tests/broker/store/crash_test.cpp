@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <random>
+#include <tuple>
 
 namespace lovage::broker::store {
 namespace {
@@ -164,6 +165,8 @@ public:
         options_.prepares = prepares;
     }
 
+    /// For all but the smallest bodies.
+    void use_blobs() { options_.blob_bytes_min = 60; }
     std::string play(const named_workload& work) {
         for (std::size_t call = 0; call < calls_max; ++call) {
             fake_disk disk{sector_bytes_};
@@ -274,13 +277,20 @@ private:
 
 TEST(Crash, NothingDurableIsLostAndNothingComesBackAtAnyCallWithAnySectors) {
     std::size_t cases = 0;
-    for (const auto& [sector_bytes, prepares] :
-         {std::pair{512U, false}, std::pair{64U, false}, std::pair{512U, true}}) {
+    for (const auto& [sector_bytes, prepares, blobs] :
+         {std::tuple{512U, false, false},
+          std::tuple{64U, false, false},
+          std::tuple{512U, true, false},
+          std::tuple{64U, false, true}}) {
         for (const named_workload& work : workloads) {
             crash_player player{sector_bytes, prepares, false, 20261121};
+            if (blobs) {
+                player.use_blobs();
+            }
 
             EXPECT_EQ(player.play(work), "")
-                << "sectors of " << sector_bytes << (prepares ? ", prepared" : "");
+                << "sectors of " << sector_bytes << (prepares ? ", prepared" : "")
+                << (blobs ? ", blobs" : "");
 
             cases += player.cases();
         }

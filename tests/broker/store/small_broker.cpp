@@ -1,5 +1,7 @@
 #include "tests/broker/store/small_broker.hpp"
 
+#include "broker/store/directory.hpp"
+
 #include <sstream>
 
 namespace lovage::broker::store::testing {
@@ -175,6 +177,7 @@ bool small_broker::start() {
 void small_broker::load(const recovered_message& message) {
     held& stored = messages_[message.record.id];
     stored.where = message.where;
+    stored.blob = message.record.blob.blob != 0;
     for (const queue_entry& entry : message.record.queues) {
         stored.queues[entry.queue] = {entry.delivery_count, entry.redelivered};
     }
@@ -293,7 +296,16 @@ location small_broker::append(message_id id, std::optional<message_ref> replaces
     record.exchange = content.exchange;
     record.routing_key = content.routing_key;
     record.properties = content.properties;
-    record.body = content.body;
+    held& stored = messages_.at(id);
+    if (stored.blob ||
+        (options_.blob_bytes_min != 0 && content.body.size() >= options_.blob_bytes_min)) {
+        if (!std::exchange(stored.blob, true)) {
+            log_->keep_blob(id, open_blobs_.bodies.emplace_back(content.body));
+        }
+        record.blob = {id, content.body.size()};
+    } else {
+        record.body = content.body;
+    }
     record.queues = entries;
     record.replaces = replaces;
     return log_->published(record);
@@ -331,6 +343,9 @@ void small_broker::drop_entry(queue_id queue, message_id message) {
     state_.entries.erase({queue, message});
     if (stored.queues.empty()) {
         log_->released(stored.where);
+        if (stored.blob) {
+            open_blobs_.gone.push_back(message);
+        }
         messages_.erase(message);
         state_.contents.erase(message);
     }
@@ -413,6 +428,7 @@ bool small_broker::commit() {
         const lsn promised = log_->last_lsn();
         waiting_ = log_->take_batch();
         waiting_state_ = state_;
+        waiting_blobs_ = std::exchange(open_blobs_, {});
         expected_.attempted = state_;
         if (waiting_->highest < promised) {
             problem_ = "last_lsn() is never reached";
@@ -427,6 +443,10 @@ bool small_broker::commit() {
     }
     log_->give_back(std::move(*waiting_));
     waiting_.reset();
+    for (const blob_id gone : waiting_blobs_.gone) {
+        static_cast<void>(disk_.remove(blob_name(gone)));
+    }
+    waiting_blobs_ = {};
     expected_.settle(waiting_state_);
     log_->space_is_low(writer_->space_low());
     for (int step = 0; options_.prepares && !error_ && step < prepare_steps; ++step) {

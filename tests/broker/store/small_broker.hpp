@@ -7,6 +7,7 @@
 #include "broker/store/log_writer.hpp"
 #include "broker/store/recovery.hpp"
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -56,6 +57,8 @@ struct small_options {
     recovery_options recovery{0x5EED, 128, 2};
     /// commit() lets the writer prepare a little, as a disk thread that has time.
     bool prepares = false;
+    /// Bodies of that length and more go into blobs; 0: none.
+    std::size_t blob_bytes_min = 0;
 };
 
 class small_broker {
@@ -93,10 +96,13 @@ public:
     [[nodiscard]] log& store() { return *log_; }
     [[nodiscard]] log_writer& writer() { return *writer_; }
     [[nodiscard]] recovery& recovered() { return *recovery_; }
+    /// Its body lies in a blob of its own.
+    [[nodiscard]] bool has_blob(message_id message) const { return messages_.at(message).blob; }
 
 private:
     struct held {
         location where;
+        bool blob = false;
         std::map<queue_id, held_entry> queues;
     };
     void load(const recovered_message& message);
@@ -112,6 +118,13 @@ private:
     std::unique_ptr<log_writer> writer_;
     std::optional<batch> waiting_;  // for space on the disk
     snapshot waiting_state_;
+    /// Of the open batch and of the one that is written: bodies for blobs, and blobs to be removed.
+    struct blob_changes {
+        std::deque<std::string> bodies;
+        std::vector<blob_id> gone;
+    };
+    blob_changes open_blobs_;
+    blob_changes waiting_blobs_;
     std::map<message_id, held> messages_;
     std::map<queue_id, location> queue_places_;
     std::map<queue_id, message_id> marks_;

@@ -1,5 +1,6 @@
 #include "tests/broker/store/stored_pages.hpp"
 
+#include "broker/store/blob.hpp"
 #include "broker/store/directory.hpp"
 #include "broker/store/page_scan.hpp"
 
@@ -10,6 +11,16 @@ namespace {
 
 std::string text_of(octets body, std::uint32_t count) {
     return std::string{body} + " x" + std::to_string(count);
+}
+
+/// Wherever it lies.
+std::string body_of(fake_disk& files, std::uint64_t salt, const publish_record& record) {
+    byte_buffer content;
+    octets body = record.body;
+    if (record.blob.blob != 0) {
+        EXPECT_EQ(read_blob(files, salt, record.blob, content, body), "");
+    }
+    return std::string{body};
 }
 
 void add_page(
@@ -28,7 +39,8 @@ void add_page(
         const std::uint32_t count = returned == page.returned.end()
                                         ? message.record.queues.front().delivery_count
                                         : returned->second;
-        into.messages[{record.queue, message.record.id}] = text_of(message.record.body, count);
+        into.messages[{record.queue, message.record.id}] =
+            text_of(body_of(files, salt, message.record), count);
     };
     const page_scan scan = scan_page(files, salt, where, record.segment, take);
     EXPECT_TRUE(scan.problem.empty() && scan.damaged.empty()) << scan.problem;
@@ -61,7 +73,7 @@ stored_state state_of(fake_disk& files) {
     const auto take = [&](const recovered_message& message) {
         for (const queue_entry& entry : message.record.queues) {
             state.messages[{entry.queue, message.record.id}] =
-                text_of(message.record.body, entry.delivery_count);
+                text_of(body_of(files, found.tail().salt, message.record), entry.delivery_count);
         }
     };
     EXPECT_FALSE(found.for_each_message(take, problem)) << problem;
@@ -99,6 +111,7 @@ void page_out(
     record.last_message = messages.back();
     record.oldest_ms = 1000;
     record.first_expiry_ms = ~std::uint64_t{0};
+    std::vector<paged_blob> blobs;
     builder.begin_page(page, queue);
     for (const message_id id : messages) {
         const snapshot::content& content = broker.state().contents.at(id);
@@ -111,7 +124,12 @@ void page_out(
         message.record.exchange = content.exchange;
         message.record.routing_key = content.routing_key;
         message.record.properties = content.properties;
-        message.record.body = content.body;
+        if (broker.has_blob(id)) {
+            message.record.blob = {id, content.body.size()};
+            blobs.push_back({message.index, message.record.blob});
+        } else {
+            message.record.body = content.body;
+        }
         message.record.queues = {&entry, 1};
         record.body_bytes += content.body.size();
         builder.add(message);
@@ -123,6 +141,7 @@ void page_out(
     record.offset = extent.offset;
     record.bytes = extent.bytes;
     record.moved = messages;
+    record.blobs = blobs;
     if (change) {
         change(record);
     }
