@@ -141,7 +141,8 @@ private:
     boost::asio::steady_timer retry_timer_{io_};
     boost::asio::steady_timer space_timer_{io_};
     boost::asio::steady_timer stop_timer_{io_};
-    std::uint64_t rounds_ = 0;  // of housekeeping
+    std::uint64_t rounds_ = 0;       // of housekeeping
+    std::uint64_t memory_peak_ = 0;  // since memory was last given back
     time_point housekeeping_at_{};
     std::uint64_t tick_due_ms_ = 0;  // Unix time for which tick_timer_ is set
     store::writer_counters disk_counters_;

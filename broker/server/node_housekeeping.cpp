@@ -1,15 +1,18 @@
 // node: what is done every tenth of a second for all connections together.
 #include "broker/server/node.hpp"
 
+#include <algorithm>
 #include <malloc.h>
 
 namespace lovage::broker {
 namespace {
 
-/// When the memory in use has fallen by so much, the system gets it back.
+/// When the memory in use has fallen by so much, the system gets it back at once.
 constexpr std::uint64_t given_back_octets = 32ULL * 1024 * 1024;
-/// Rounds, of a tenth of a second, after which buffers that nobody uses are given back.
+/// Rounds, of a tenth of a second, after which buffers that nobody uses are given back, and memory
+/// if it has fallen by this.
 constexpr std::uint64_t rounds_of_a_trim = 50;
+constexpr std::uint64_t given_back_late_octets = 8ULL * 1024 * 1024;
 
 }  // namespace
 
@@ -25,8 +28,11 @@ void node::keep_house() {
     }
     engine_->buffers_take(buffered);
     // The allocator keeps what lies below something that is still there, for ever if need be.
-    if (engine_->take_memory_peak() > engine_->memory_octets() + given_back_octets) {
+    memory_peak_ = std::max(memory_peak_, engine_->take_memory_peak());
+    const std::uint64_t least = trimming ? given_back_late_octets : given_back_octets;
+    if (memory_peak_ > engine_->memory_octets() + least) {
         malloc_trim(0);
+        memory_peak_ = 0;
     }
 }
 
