@@ -5,13 +5,14 @@
 
 namespace lovage::broker {
 
-void blobs::keep(const message_ptr& what, lsn last) {
+void blobs::keep(const message_ptr& what, const journal& log) {
     if (what->body().size() < octets_min_ || what->blob != 0) {
         return;
     }
+    assert(!has(what->id()));
     share(*what, what->id());
     store_->keep_blob(what->id(), what->body());
-    unwritten_.emplace_back(last + 1, what);
+    unwritten_.emplace_back(log.last(), what);  // which the batch with the body reaches
 }
 
 void blobs::share(message& what, message_id blob) {

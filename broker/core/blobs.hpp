@@ -26,8 +26,8 @@ public:
     }
 
     /// Of a message that the journal holds or is about to be told of: a large body is written, if
-    /// it has not been. `last`: of the journal.
-    void keep(const message_ptr& what, lsn last);
+    /// it has not been.
+    void keep(const message_ptr& what, const journal& log);
     /// The same, but its body lies there already.
     void share(message& what, message_id blob);
     /// One more refers to it.

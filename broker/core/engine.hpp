@@ -186,7 +186,7 @@ public:
         std::uint64_t published_at_ms = 0;
         std::uint64_t due_ms = 0;  ///< of one that waits in a delayed exchange
         journal_location location;
-        message_id blob = 0;  ///< see message::blob
+        message_id blob = 0;  ///< see message::blob; also one that only others refer to yet
         std::vector<holding> holdings;
     };
     /// Long queues may go there; before anything is restored.
@@ -269,7 +269,9 @@ public:
         }
     }
     /// See blobs::keep().
-    void keep_blob(const message_ptr& what) { blobs_.keep(what, log_.last()); }
+    void keep_blob(const message_ptr& what) { blobs_.keep(what, log_); }
+    /// The disk is for what frees space.
+    [[nodiscard]] bool disk_alarmed() const { return disk_alarm_; }
     /// The journal's record of it keeps nothing alive any more.
     void unlogged(const message& gone) {
         if (gone.location.record_octets != 0) {

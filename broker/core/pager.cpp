@@ -115,6 +115,7 @@ std::vector<queued_message> pager::visit(
     std::vector<queued_message> taken;
     in.take_out(what);
     page_facts& facts = what.facts();
+    const page_times before_visit = facts;
     static_cast<page_times&>(facts) = what.waits = {};
     std::string wrong;
     std::string unread;
@@ -125,9 +126,9 @@ std::vector<queued_message> pager::visit(
             return true;
         }
         const queued_message item = make(found, what, {});
+        facts.note(*item.body);  // also one that is in memory: it may wait again
         const bool waits = !what.passed_over(found.index);
         if (!waits || !wanted(*item.body)) {
-            facts.note(*item.body);  // one that is in memory may wait again
             if (waits) {
                 what.waits.note(*item.body);
             }
@@ -148,6 +149,7 @@ std::vector<queued_message> pager::visit(
         wrong = wrong.empty() ? unread : wrong;
     } while (wrong.empty() && offset != before);
     if (!wrong.empty()) {
+        static_cast<page_times&>(facts) = before_visit;
         set_aside(what, wrong);
     }
     in.insert(what);

@@ -150,7 +150,8 @@ private:
     std::uint8_t level_ = 0;
     bool open_ = false;
     std::uint64_t begun_at_ = 0;
-    std::uint64_t in_blobs_ = 0;  // octets of the open page's bodies
+    std::uint64_t in_blobs_ = 0;   // octets of the open page's bodies
+    std::uint64_t new_blobs_ = 0;  // octets of all that were written for these pages
     std::uint64_t freed_ = 0;
 };
 

@@ -253,7 +253,7 @@ void pager::copy(page& what) {
 
 std::uint64_t page_builder::room() const {
     const std::uint64_t most = owner_.owner_.options().segment_octets;
-    return most - std::min(most, owner_.store_->open_octets());
+    return most - std::min(most, owner_.store_->open_octets() + new_blobs_);
 }
 
 void page_builder::begin(queue* of_queue, delay_line* of_line, std::uint8_t level) {
@@ -296,8 +296,10 @@ void page_builder::add(const queued_message& what, std::uint64_t due_ms, bool in
     as.id = body.id();
     as.parts = {body.exchange(), body.routing_key(), body.properties(), body.body()};
     as.body_octets = body.body().size();
-    if (in_journal) {
+    // On a full disk it goes into the segment, which is refused then and costs nothing.
+    if (in_journal && body.blob == 0 && !owner_.owner_.disk_alarmed()) {
         owner_.owner_.keep_blob(what.body);
+        new_blobs_ += body.blob != 0 ? as.body_octets : 0;
     }
     if (body.blob != 0 && owner_.owner_.large_bodies().has(body.blob)) {
         as.blob = body.blob;

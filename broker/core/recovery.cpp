@@ -73,8 +73,6 @@ void engine::restore_message(const found_message& found) {
     body->location = found.location;
     if (found.blob != 0) {
         blobs_.share(*body, found.blob);
-    } else if (blobs_.has(found.id)) {
-        blobs_.share(*body, found.id);  // written when another queue's copy left the memory
     }
     for (const holding& each : found.holdings) {
         if (const auto where = restored_queues_.find(each.queue); where != restored_queues_.end()) {

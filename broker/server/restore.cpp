@@ -215,6 +215,9 @@ void restore(engine& into, store::recovery& found) {
         message.due_ms = record.due_ms;
         message.location = location_of(each.where);
         message.blob = record.blob.blob;
+        if (message.blob == 0 && found.tail().blobs.contains(record.id)) {
+            message.blob = record.id;  // written when the copy of another queue left the memory
+        }
         message.holdings.clear();
         for (const auto& entry : record.queues) {
             message.holdings.push_back(

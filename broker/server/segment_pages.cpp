@@ -4,6 +4,11 @@
 #include "broker/store/directory.hpp"
 
 namespace lovage::broker {
+namespace {
+
+constexpr std::size_t blob_kept_max = std::size_t{4} << 20U;
+
+}  // namespace
 
 segment_pages::segment_pages(store::disk& files, store::log& log, const store::recovered_tail& tail)
     : files_(files),
@@ -89,6 +94,9 @@ std::uint64_t segment_pages::segment_octets(std::uint64_t segment) const {
 }
 
 std::string segment_pages::read_blob(message_id blob, std::uint64_t octet_count, octets& body) {
+    if (blob_.capacity() > blob_kept_max) {
+        blob_.release();  // a very large one has gone
+    }
     return store::read_blob(files_, salt_, {blob, octet_count}, blob_, body);
 }
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -237,7 +238,11 @@ error_code posix_disk::sync_with_names(std::span<const handle> files) {
     {
         std::vector<std::jthread> others;
         for (std::size_t i = 0; i < files.size(); ++i) {
-            others.emplace_back([&, i] { errors[i] = sync(files[i]); });
+            try {
+                others.emplace_back([&, i] { errors[i] = sync(files[i]); });
+            } catch (const std::system_error&) {
+                errors[i] = sync(files[i]);  // no more threads for this process
+            }
         }
         errors.back() = sync_directory();
     }

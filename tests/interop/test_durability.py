@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 
 import harness
 from wire import Closed, Wire
@@ -15,6 +16,9 @@ QUEUES = 5
 MESSAGES = 5000
 ROUNDS = 3
 ACKED = 1200  # per round
+LARGE = 1 << 20  # octets from which bodies that wait on disk have a file of their own
+LARGE_MESSAGES = 40
+FILES_GO_SECONDS = 10
 
 
 class Durability(harness.BrokerTest):
@@ -111,6 +115,40 @@ class Durability(harness.BrokerTest):
             self.assertIsNone(wire.get(3, name))
             wire.call(3, "channel.close", 200, "", 0, 0)
         wire.close()
+
+    @staticmethod
+    def sizes(broker, kind):
+        """Of the data folder's files of that kind."""
+        return [path.stat().st_size for path in pathlib.Path(broker.data_dir).glob(f"{kind}-*")]
+
+    def test_large_bodies_are_on_disk_once_and_go_with_the_last_queue(self):
+        broker = self.own().start()
+        wire = self.login(broker)
+        for name in ("one", "two"):
+            wire.declare(1, name, durable=True)
+            wire.bind(1, name, "amq.fanout")
+        wire.call(1, "confirm.select", False)
+        bodies = [os.urandom(LARGE) for _ in range(LARGE_MESSAGES)]
+        for body in bodies:
+            wire.publish(1, "amq.fanout", "", body, properties=PERSISTENT)
+        self.settle(wire, LARGE_MESSAGES)
+        broker.kill()
+        self.assertGreater(len(self.sizes(broker, "blob")), LARGE_MESSAGES // 2)
+        # Two queues, yet hardly more than each body once.
+        paged = sum(self.sizes(broker, "blob")) + sum(self.sizes(broker, "segment"))
+        self.assertLess(paged, LARGE_MESSAGES * LARGE * 1.1)
+        verified = subprocess.run([harness.program("lovage-broker"), "--verify", broker.data_dir],
+                                  stdout=subprocess.DEVNULL, check=False)
+        self.assertEqual(verified.returncode, 0)
+
+        broker.start()
+        wire = self.login(broker)
+        for name in ("one", "two"):
+            self.assertTrue(all(wire.get(1, name)[-1] == body for body in bodies), name)
+        deadline = time.monotonic() + FILES_GO_SECONDS
+        while self.sizes(broker, "blob") and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertEqual(self.sizes(broker, "blob"), [])
 
     def test_unacknowledged_deliveries_come_back_redelivered_after_an_orderly_stop(self):
         broker = self.own().start()

@@ -99,7 +99,7 @@ void broker_under_test::recover(engine_options options) {
         found.published_at_ms = held.published_at_ms;
         found.due_ms = held.due_ms;
         found.location = held.location;
-        found.blob = held.blob;
+        found.blob = held.blob == 0 && pages.blobs.contains(id) ? id : held.blob;
         for (const auto& [holder, how] : held.holders) {
             found.holdings.push_back(how);
             const auto in = queues.find(holder);
