@@ -24,7 +24,15 @@ std::string verifier_of(const std::string& password) {
 }  // namespace
 
 struct sim_node::log_batch {
+    /// The engine lets go of large bodies when it hears that they are on disk.
+    void keep_bodies() {
+        for (store::new_blob& each : octets.blobs) {
+            each.body = bodies.emplace_back(each.body);
+        }
+    }
+
     store::batch octets;
+    std::deque<std::string> bodies;
     boost::system::error_code error;
     bool space_low = false;
 };
@@ -236,6 +244,9 @@ void sim_node::hand_over() {
     auto full = std::make_shared<log_batch>();
     full->octets = log_->take_batch();
     const lsn highest = full->octets.highest;
+    if (options_.broken == sabotage::early_confirms) {
+        full->keep_bodies();
+    }
     if (options_.broken == sabotage::late_blobs) {
         write_late(std::exchange(full->octets.blobs, {}));
     }
